@@ -1,0 +1,14 @@
+import { defineConfig } from 'vitest/config';
+
+// One run over every project, so that one line counts all tests. Unit and integration tests stand beside what they test.
+export default defineConfig({
+  resolve: { conditions: ['@downpour/source'] },
+  ssr: { resolve: { conditions: ['@downpour/source'], externalConditions: ['@downpour/source'] } },
+  test: {
+    include: ['{apps,libs}/*/src/**/*.spec.ts', 'tools/**/*.spec.ts'],
+    pool: 'forks',
+    execArgv: ['--conditions=@downpour/source', '--no-warnings=ExperimentalWarning'],
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
