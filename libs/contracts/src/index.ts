@@ -1,1 +1,62 @@
-export {};
+export { clusterSchema } from './cluster.ts';
+export type { Cluster } from './cluster.ts';
+export {
+  datasetSpecSchema,
+  datasetFileSchema,
+  datasetSummarySchema,
+  datasetRecordSchema,
+  BUILT_IN_DATASETS,
+} from './dataset.ts';
+export type { DatasetSpec, DatasetSummary, DatasetFile, DatasetRecord } from './dataset.ts';
+export { errorCodeSchema, errorReplySchema, DownpourError, problemSchema } from './errors.ts';
+export type { ErrorCode, ErrorReply, Problem } from './errors.ts';
+export { jobEventSchema } from './event.ts';
+export type { JobEvent, ShardEvent, WorkerEvent } from './event.ts';
+export { strategySchema, metricSchema, jobSpecSchema } from './job-spec.ts';
+export type { JobSpec, JobSpecInput, StrategySpec, Metric } from './job-spec.ts';
+export {
+  jobStateSchema,
+  shardLedgerSchema,
+  evaluationSchema,
+  jobProgressSchema,
+  jobRecordSchema,
+  TERMINAL_STATES,
+} from './job.ts';
+export type { JobState, ShardLedger, Evaluation, JobProgress, JobRecord } from './job.ts';
+export { variableSchema, parameterLayoutSchema, keyRangeSchema, chunkPlanSchema } from './layout.ts';
+export type { Variable, ParameterLayout, KeyRange, ChunkPlan } from './layout.ts';
+export { roleSchema, memberSchema } from './member.ts';
+export type { Role, Member } from './member.ts';
+export {
+  chunkTaskSchema,
+  enqueueEpochRequestSchema,
+  enqueueEpochReplySchema,
+  examplesRequestSchema,
+  examplesReplySchema,
+} from './messages/chunk.ts';
+export type {
+  ChunkTask,
+  EnqueueEpochRequest,
+  EnqueueEpochReply,
+  ExamplesRequest,
+  ExamplesReply,
+} from './messages/chunk.ts';
+export { inspectDatasetRequestSchema, inspectDatasetReplySchema } from './messages/dataset.ts';
+export type { InspectDatasetRequest, InspectDatasetReply } from './messages/dataset.ts';
+export { evaluateTaskSchema } from './messages/evaluate.ts';
+export type { EvaluateTask } from './messages/evaluate.ts';
+export { ledgerRequestSchema, ledgerReplySchema } from './messages/ledger.ts';
+export type { LedgerRequest, LedgerReply } from './messages/ledger.ts';
+export { prepareRequestSchema, prepareReplySchema } from './messages/prepare.ts';
+export type { PrepareRequest, PrepareReply } from './messages/prepare.ts';
+export { pullRequestSchema, pullReplySchema } from './messages/pull.ts';
+export type { PullRequest, PullReply } from './messages/pull.ts';
+export { pushSchema } from './messages/push.ts';
+export type { PushHeader } from './messages/push.ts';
+export { SUPPORTED_LAYERS, zooModelSchema, topologyModelSchema, modelSpecSchema } from './model-spec.ts';
+export type { ZooModel, ModelSpec } from './model-spec.ts';
+export { shardPlacementSchema, jobPlanSchema } from './plan.ts';
+export type { ShardPlacement, JobPlan } from './plan.ts';
+export { subjects, streams, buckets, objects, queueGroups } from './subjects.ts';
+export { updateRuleSchema } from './update-rule.ts';
+export type { UpdateRuleSpec } from './update-rule.ts';

@@ -1,1 +1,1 @@
-export {};
+export type { BlobSource } from './ports.ts';

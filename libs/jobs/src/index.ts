@@ -1,1 +1,1 @@
-export {};
+export type { CoordinatorPort, JobRepository, PlanRepository, Revised } from './ports.ts';

@@ -1,1 +1,1 @@
-export {};
+export type { LoggedPush, PushLog, SnapshotStore } from './ports.ts';

@@ -1,1 +1,1 @@
-export {};
+export type { DType, Tensor, TensorFrame } from './tensor.ts';

@@ -1,0 +1,102 @@
+import { z } from 'zod';
+import { modelSpecSchema } from './model-spec.ts';
+import { updateRuleSchema } from './update-rule.ts';
+
+/** Downpour SGD (Dean et al. 2012, section 4.1): no barrier anywhere; n_fetch and n_push are independent. */
+export const strategySchema = z
+  .discriminatedUnion('kind', [
+    z.strictObject({
+      kind: z.literal('async'),
+      nFetch: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(1)
+        .describe('Fetch parameters every nFetch steps; local steps in between'),
+      nPush: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(1)
+        .describe('Push the accrued gradient every nPush steps; the window ends with its chunk'),
+      warmstartSteps: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe('Pushes that one replica applies alone before the others join'),
+    }),
+  ])
+  .meta({ id: 'Strategy' });
+
+export const metricSchema = z.enum(['accuracy', 'loss']);
+
+const DEFAULT_STRATEGY = { kind: 'async', nFetch: 1, nPush: 1, warmstartSteps: 0 } as const;
+const DEFAULT_RULE = { kind: 'momentum', learningRate: 0.01, momentum: 0.9, nesterov: false } as const;
+
+/** One training run. Only `model` and `dataset` have no default. */
+export const jobSpecSchema = z
+  .strictObject({
+    name: z.string().min(1).max(120).optional().describe('A name for people. Default: the job id'),
+    model: modelSpecSchema,
+    dataset: z.string().min(1).max(120).describe('Id of an uploaded data set, or a built-in one: mnist, fashion-mnist'),
+    batchSize: z.int().min(1).max(65_536).default(64).describe('Examples of one step of one replica'),
+    epochs: z.int().min(1).max(100_000).default(5),
+    chunkSize: z
+      .int()
+      .min(1)
+      .max(1_000_000)
+      .optional()
+      .describe('Examples of one chunk, the unit a worker takes. Default: 16 batches'),
+    seed: z
+      .int()
+      .min(0)
+      .max(0xffff_ffff)
+      .default(1)
+      .describe("Seeds the initial parameters and each epoch's shuffling"),
+    loss: z
+      .enum(['softmaxCrossEntropy', 'sigmoidCrossEntropy', 'meanSquaredError'])
+      .optional()
+      .describe('Default: softmaxCrossEntropy for a data set of classes, meanSquaredError for numbers'),
+    metrics: z
+      .array(z.enum(['accuracy']))
+      .max(4)
+      .default(['accuracy']),
+    strategy: strategySchema.default(DEFAULT_STRATEGY),
+    updateRule: updateRuleSchema.default(DEFAULT_RULE),
+    shards: z
+      .int()
+      .min(1)
+      .max(256)
+      .optional()
+      .describe('Parameter shards of the job. Default: one for each live parameter-shard process'),
+    placement: z
+      .enum(['roundRobin', 'byteBalanced', 'split'])
+      .default('split')
+      .describe('How variables are laid on shards'),
+    evaluateEvery: z
+      .number()
+      .positive()
+      .max(100_000)
+      .default(1)
+      .describe('Evaluate on the test split every so many epochs; fractions allowed'),
+    stopAt: z
+      .strictObject({ metric: metricSchema, value: z.number() })
+      .optional()
+      .describe('Stop once an evaluation reaches this: accuracy at least, loss at most'),
+    log: z
+      .strictObject({
+        storage: z.enum(['file', 'memory']).default('file').describe('Where NATS keeps the push log'),
+        replicas: z
+          .union([z.literal(1), z.literal(3), z.literal(5)])
+          .default(1)
+          .describe("Copies of the job's streams in a NATS cluster"),
+      })
+      .default({ storage: 'file', replicas: 1 }),
+  })
+  .meta({ id: 'JobSpec' });
+/** A spec with every default filled in. */
+export type JobSpec = z.infer<typeof jobSpecSchema>;
+/** A spec as a user writes it. */
+export type JobSpecInput = z.input<typeof jobSpecSchema>;
+export type StrategySpec = z.infer<typeof strategySchema>;
+export type Metric = z.infer<typeof metricSchema>;

@@ -1,0 +1,74 @@
+import { z } from 'zod';
+import { jobSpecSchema } from './job-spec.ts';
+
+/** queued -> preparing -> training -> finishing -> succeeded; failed and cancelled from anywhere (libs/jobs/src/job-state.ts). */
+export const jobStateSchema = z
+  .enum(['queued', 'preparing', 'training', 'finishing', 'succeeded', 'failed', 'cancelled'])
+  .meta({ id: 'JobState' });
+export type JobState = z.infer<typeof jobStateSchema>;
+
+/** One shard's account of the pushes of a job: applied + still missing = expected. */
+export const shardLedgerSchema = z
+  .strictObject({
+    shard: z.int().min(0),
+    instance: z.string().nullable(),
+    expected: z.int().min(0),
+    applied: z.int().min(0),
+    duplicatesDropped: z.int().min(0),
+    lateDropped: z.int().min(0),
+    examplesApplied: z.int().min(0),
+  })
+  .meta({ id: 'ShardLedger' });
+export type ShardLedger = z.infer<typeof shardLedgerSchema>;
+
+export const evaluationSchema = z
+  .strictObject({
+    loss: z.number(),
+    accuracy: z.number().nullable().describe('Share of right answers, 0 to 1; null for regression'),
+    examples: z.int(),
+    epoch: z.number().describe('Epochs applied when the parameters were pulled'),
+    at: z.string(),
+  })
+  .meta({ id: 'Evaluation' });
+export type Evaluation = z.infer<typeof evaluationSchema>;
+
+export const jobProgressSchema = z
+  .strictObject({
+    epochsDone: z.number().describe("Epochs applied so far, fractions included: the slowest shard's"),
+    examplesApplied: z.int(),
+    examplesPerSecond: z.number(),
+    loss: z.number().nullable().describe('Mean training loss lately'),
+    accuracy: z.number().nullable().describe('Mean training accuracy lately'),
+    staleness: z.number().nullable().describe('Mean staleness of recent pushes'),
+    workers: z.int().describe('Workers heard from lately'),
+  })
+  .meta({ id: 'JobProgress' });
+export type JobProgress = z.infer<typeof jobProgressSchema>;
+
+export const jobRecordSchema = z
+  .strictObject({
+    id: z.string(),
+    name: z.string(),
+    state: jobStateSchema,
+    reason: z.string().nullable().describe('Why it failed; or what it waits for'),
+    spec: jobSpecSchema,
+    createdAt: z.string(),
+    startedAt: z.string().nullable().describe('When training began'),
+    finishedAt: z.string().nullable(),
+    parameters: z.int().nullable().describe('Number of parameters of the model'),
+    progress: jobProgressSchema.nullable(),
+    evaluations: z.array(evaluationSchema).describe('Newest last; at most the last 1,000'),
+    ledger: z.array(shardLedgerSchema),
+    result: z
+      .strictObject({
+        loss: z.number(),
+        accuracy: z.number().nullable(),
+        trainingMs: z.number(),
+        examplesPerSecond: z.number(),
+        stoppedEarly: z.boolean(),
+      })
+      .nullable(),
+  })
+  .meta({ id: 'Job' });
+export type JobRecord = z.infer<typeof jobRecordSchema>;
+export const TERMINAL_STATES: readonly JobState[] = ['succeeded', 'failed', 'cancelled'];

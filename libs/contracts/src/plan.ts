@@ -1,0 +1,36 @@
+import { z } from 'zod';
+import { datasetSummarySchema } from './dataset.ts';
+import { jobSpecSchema } from './job-spec.ts';
+import { chunkPlanSchema, keyRangeSchema, parameterLayoutSchema } from './layout.ts';
+
+/** Who owns a shard. `ownership` grows by one with each new owner and fences the ones before (never reused). */
+export const shardPlacementSchema = z.strictObject({
+  shard: z.int().min(0),
+  ranges: z.array(keyRangeSchema).describe("Sorted, disjoint; a shard's own vector is their concatenation"),
+  instance: z.string().nullable().describe('Parameter-shard process that owns it; null while nobody does'),
+  ownership: z.int().min(0),
+});
+export type ShardPlacement = z.infer<typeof shardPlacementSchema>;
+
+/**
+ * All that shards, workers and sharders need to serve a running job: one KV record, written by the coordinator alone.
+ * Processes watch the bucket and make what they do follow it; a deleted record means: let go of this job.
+ */
+export const jobPlanSchema = z.strictObject({
+  v: z.literal(1),
+  jobId: z.string(),
+  spec: jobSpecSchema,
+  dataset: z.strictObject({ id: z.string(), summary: datasetSummarySchema }),
+  topology: z.record(z.string(), z.unknown()).describe('Canonical tfjs topology of the model'),
+  layout: parameterLayoutSchema,
+  chunks: chunkPlanSchema,
+  shards: z.array(shardPlacementSchema),
+  warmstartWorker: z
+    .string()
+    .nullable()
+    .describe('While set, only this worker takes chunks of the job (paper, section 4.1)'),
+  phase: z
+    .enum(['training', 'finishing'])
+    .describe('finishing: no more chunks; the last evaluation and the export go on'),
+});
+export type JobPlan = z.infer<typeof jobPlanSchema>;

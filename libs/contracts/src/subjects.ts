@@ -1,0 +1,46 @@
+/** Every NATS name in one place. Ids and instances are `[a-z0-9-]+`, so they are single subject tokens. */
+export const subjects = {
+  /** Core request to the process that owns a shard. */
+  pull: (instance: string) => `dp.shard.${instance}.pull`,
+  ledger: (instance: string) => `dp.shard.${instance}.ledger`,
+  /** Stateless services, in queue groups. */
+  enqueueEpoch: 'dp.sharder.enqueue-epoch',
+  inspectDataset: 'dp.sharder.inspect-dataset',
+  examples: 'dp.sharder.examples',
+  prepare: 'dp.worker.prepare',
+  /** JetStream. */
+  push: (jobId: string, shard: number) => `dp.push.${jobId}.${shard}`,
+  pushAll: (jobId: string) => `dp.push.${jobId}.*`,
+  chunk: (jobId: string) => `dp.chunk.${jobId}`,
+  evaluate: (jobId: string) => `dp.evaluate.${jobId}`,
+  event: (jobId: string) => `dp.event.${jobId}`,
+} as const;
+
+export const streams = {
+  pushLog: (jobId: string) => `dp-push-${jobId}`,
+  chunks: (jobId: string) => `dp-chunk-${jobId}`,
+  evaluations: 'dp-evaluate',
+  events: 'dp-events',
+} as const;
+
+export const buckets = {
+  members: 'dp-members',
+  jobs: 'dp-jobs',
+  plans: 'dp-plans',
+  datasets: 'dp-datasets',
+  lease: 'dp-lease',
+  objects: 'dp-objects',
+} as const;
+
+/** Names in the object store. */
+export const objects = {
+  initialParameters: (jobId: string) => `jobs/${jobId}/initial`,
+  snapshot: (jobId: string, shard: number, sequence: number) => `jobs/${jobId}/snapshots/${shard}/${sequence}`,
+  modelTopology: (jobId: string) => `jobs/${jobId}/model.json`,
+  modelWeights: (jobId: string) => `jobs/${jobId}/weights.bin`,
+  jobPrefix: (jobId: string) => `jobs/${jobId}/`,
+  datasetFile: (digest: string) => `datasets/${digest}`,
+} as const;
+
+/** Queue groups of stateless services. Shards must not sit in one. */
+export const queueGroups = { sharders: 'dp-sharders', workers: 'dp-workers' } as const;

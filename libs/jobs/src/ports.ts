@@ -1,0 +1,53 @@
+import type {
+  ChunkPlan,
+  EvaluateTask,
+  JobEvent,
+  JobPlan,
+  JobRecord,
+  Member,
+  PrepareReply,
+  PrepareRequest,
+  ShardLedger,
+} from '@downpour/contracts';
+
+/** A stored value with the revision that an update must name. */
+export interface Revised<T> {
+  value: T;
+  revision: number;
+}
+
+/** Job records, with optimistic concurrency: `update` fails with `conflict` when the revision is not the newest. */
+export interface JobRepository {
+  create(job: JobRecord): Promise<number>;
+  get(id: string): Promise<Revised<JobRecord> | null>;
+  list(): Promise<JobRecord[]>;
+  update(job: JobRecord, revision: number): Promise<number>;
+  /** Calls back for every record there is and every change; returns a function that ends it. */
+  watch(onJob: (job: Revised<JobRecord>) => void): Promise<() => void>;
+}
+
+/** Job plans: what processes follow. Same concurrency rule. */
+export interface PlanRepository {
+  get(jobId: string): Promise<Revised<JobPlan> | null>;
+  put(plan: JobPlan, revision: number | null): Promise<number>;
+  remove(jobId: string): Promise<void>;
+  list(): Promise<string[]>;
+}
+
+/** What the coordinator asks of the cluster. */
+export interface CoordinatorPort {
+  members(): Member[];
+  prepare(request: PrepareRequest): Promise<PrepareReply>;
+  /** Streams of a job: push log, chunk queue. Idempotent. */
+  createStreams(jobId: string, log: { storage: 'file' | 'memory'; replicas: number }): Promise<void>;
+  removeStreams(jobId: string): Promise<void>;
+  /** Drops what is still queued (early stop, cancel). */
+  purgeChunks(jobId: string): Promise<void>;
+  enqueueEpoch(jobId: string, epoch: number, chunks: ChunkPlan): Promise<void>;
+  /** Chunks not yet acknowledged. */
+  pendingChunks(jobId: string): Promise<number>;
+  enqueueEvaluation(task: EvaluateTask): Promise<void>;
+  ledger(instance: string, jobId: string, shard: number): Promise<{ ledger: ShardLedger; complete: boolean }>;
+  publishEvent(jobId: string, event: JobEvent): Promise<void>;
+  removeObjects(prefix: string): Promise<void>;
+}

@@ -1,0 +1,15 @@
+/** Element types that cross the wire, little-endian. */
+export type DType = 'float32' | 'bfloat16' | 'float16' | 'int32' | 'uint8' | 'int8';
+
+/** A dense tensor as raw bytes: `data.byteLength` is the product of `shape` times the size of an element. */
+export interface Tensor {
+  dtype: DType;
+  shape: number[];
+  data: Uint8Array;
+}
+
+/** A message with tensors: what every request, reply and log record that carries numbers is. */
+export interface TensorFrame<Header = unknown> {
+  header: Header;
+  tensors: Record<string, Tensor>;
+}

@@ -1,0 +1,92 @@
+import type { ChunkTask, JobEvent, JobPlan } from '@downpour/contracts';
+
+/** Examples of one chunk as they come from a data sharder. */
+export interface Examples {
+  count: number;
+  /** uint8 or float32, [count, ...featureShape]. */
+  features: Uint8Array | Float32Array;
+  /** int32 [count] for classes; float32 [count, labelWidth] for numbers. */
+  labels: Int32Array | Float32Array;
+}
+
+/** A chunk taken from the job's work queue. */
+export interface TakenChunk {
+  task: ChunkTask;
+  /** How often it was given out, this time included. */
+  delivery: number;
+  examples: Promise<Examples>;
+  /** Every push of it is durable: never give it out again. Resolves once the queue has confirmed. */
+  done(): Promise<void>;
+  /** Give it to somebody else at once. */
+  giveBack(): Promise<void>;
+  /** Still at it (called at an interval by the adapter itself while the chunk is held). */
+}
+
+export interface ChunkSource {
+  /** The next chunk, or null when none came within `waitMs`. */
+  nextChunk(waitMs: number): Promise<TakenChunk | null>;
+  close(): Promise<void>;
+}
+
+/** What a replica knows of the parameters: the flat vector and each shard's version of it. */
+export interface PulledParameters {
+  /** float32 [layout.length], pooled: the caller gives it back or hands it on. */
+  vector: Float32Array;
+  /** By shard. */
+  versions: number[];
+}
+
+export interface PushRequest {
+  /** float32 [layout.length]: trainable part a gradient, state part a delta. */
+  gradient: Float32Array;
+  epoch: number;
+  chunk: number;
+  push: number;
+  versions: number[];
+  examples: number;
+}
+
+export interface ParameterClient {
+  /** Waits while a shard has no owner. `into` is filled and returned; unchanged shards cost only their version. */
+  pull(into: PulledParameters, signal: AbortSignal): Promise<PulledParameters>;
+  /**
+   * Publishes one message per shard and resolves when *all* are durable in the log. Retries until then (same epoch, chunk, push: the ledger drops doubles).
+   * The gradient's buffer may be reused once it resolves. At most `window` pushes are outstanding; further calls wait.
+   */
+  push(request: PushRequest, signal: AbortSignal): Promise<void>;
+}
+
+/** One step's result. */
+export interface StepResult {
+  /** float32 [layout.length]. */
+  gradient: Float32Array;
+  /** Mean over the batch. */
+  loss: number;
+  /** Share of right answers; null for regression. */
+  accuracy: number | null;
+}
+
+/** A compiled model of one job (libs/engine behind this). Batches are runs of rows of `examples`. */
+export interface Replica {
+  /** `seed` fixes dropout of this step. `into` receives the gradient (buffers may be transferred and come back). */
+  step(parameters: Float32Array, examples: Examples, begin: number, end: number, seed: number): Promise<StepResult>;
+  /** Sums over the rows, so that parts add up. */
+  evaluate(
+    parameters: Float32Array,
+    examples: Examples,
+  ): Promise<{ lossSum: number; correct: number | null; examples: number }>;
+  dispose(): Promise<void>;
+}
+
+export type Report = (event: JobEvent) => void;
+
+/** Everything a replica loop is given. */
+export interface ReplicaContext {
+  plan: JobPlan;
+  instance: string;
+  chunks: ChunkSource;
+  parameters: ParameterClient;
+  replica: Replica;
+  report: Report;
+  signal: AbortSignal;
+}
