@@ -60,3 +60,5 @@ export type { ShardPlacement, JobPlan } from './plan.ts';
 export { subjects, streams, buckets, objects, queueGroups } from './subjects.ts';
 export { updateRuleSchema } from './update-rule.ts';
 export type { UpdateRuleSpec } from './update-rule.ts';
+export { describeIssues } from './describe-issues.ts';
+export type { FieldIssue } from './describe-issues.ts';

@@ -1,0 +1,149 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TERMINAL_STATES, type JobRecord, type JobSpecInput } from '@downpour/contracts';
+import { unzipSync } from 'fflate';
+import { LocalCluster } from './local-cluster.ts';
+import { UsageError, type StartOptions } from './options.ts';
+import { percent, Progress, rate } from './progress.ts';
+
+const POLL_MS = 500;
+
+/** Starts the whole system, trains, shows the result, ends everything. Returns the exit code. */
+export async function start(options: StartOptions): Promise<number> {
+  const job = readJob(options);
+  const stop = new AbortController();
+  let exitCode = 0;
+  const interrupt = (signal: NodeJS.Signals) => {
+    exitCode = signal === 'SIGINT' ? 130 : 143;
+    stop.abort(new Error('interrupted'));
+  };
+  process.on('SIGINT', interrupt).on('SIGTERM', interrupt).on('SIGHUP', interrupt);
+
+  const progress = new Progress(process.stdout);
+  const giveUp = (reason: string) => stop.abort(new Error(reason));
+  const cluster = await LocalCluster.start(options, (line) => progress.note(`  ${line}`), giveUp);
+  try {
+    progress.note(
+      `Downpour: starting nats-server, 1 gateway, 1 data-sharder, ${options.shards} parameter-shard(s), ${options.workers} worker(s)`,
+    );
+    await cluster.ready(options, () => {}, stop.signal);
+    progress.note(`  API ${cluster.url}/v1   docs ${cluster.url}/docs   logs ${path.resolve(options.home, 'logs')}`);
+    for (const earlier of await cluster.gateway.unfinishedJobs()) {
+      progress.note(
+        `  job ${earlier.id} of an earlier run goes on; to end it: curl -X POST ${cluster.url}/v1/jobs/${earlier.id}/cancel`,
+      );
+    }
+    if (job) exitCode = await train(cluster, job, options, progress, stop.signal);
+    if (options.keepServing) {
+      progress.note(`Serving on ${cluster.url} until Ctrl-C`);
+      await sleep(2 ** 30, undefined, { signal: stop.signal });
+    }
+  } catch (error) {
+    if (exitCode === 0) {
+      exitCode = 1;
+      progress.end();
+      const reason: unknown = stop.signal.aborted ? stop.signal.reason : error;
+      console.error(`downpour: ${reason instanceof Error ? reason.message : String(reason)}`);
+    }
+  } finally {
+    progress.end();
+    if (stop.signal.aborted) console.log('stopping ...');
+    await cluster.stop();
+  }
+  return exitCode;
+}
+
+async function train(
+  cluster: LocalCluster,
+  spec: JobSpecInput,
+  options: StartOptions,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<number> {
+  const submitted = await cluster.gateway.submit(spec);
+  progress.note(`  job ${submitted.id}: ${describe(spec)}`);
+  const follow = new AbortController();
+  void followEvents(cluster, submitted.id, progress, AbortSignal.any([signal, follow.signal]));
+  try {
+    const job = await untilTerminal(cluster, submitted.id, progress, signal);
+    progress.end();
+    if (job.state !== 'succeeded' || !job.result) {
+      console.error(`job ${job.id} ${job.state}${job.reason ? `: ${job.reason}` : ''}`);
+      return 1;
+    }
+    await report(cluster, job, options);
+    return 0;
+  } catch (error) {
+    // Ctrl-C: an unfinished job would go on at the next start.
+    if (signal.aborted) await cluster.gateway.cancel(submitted.id).catch(() => {});
+    throw error;
+  } finally {
+    follow.abort();
+  }
+}
+
+/** The stream ends when the gateway is replaced; the display goes on with the new one. */
+async function followEvents(cluster: LocalCluster, id: string, progress: Progress, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      for await (const event of cluster.gateway.events(id, signal)) progress.onEvent(event);
+      return;
+    } catch {
+      await sleep(POLL_MS, undefined, { signal }).catch(() => {});
+    }
+  }
+}
+
+async function untilTerminal(
+  cluster: LocalCluster,
+  id: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<JobRecord> {
+  for (;;) {
+    signal.throwIfAborted();
+    const job = await cluster.gateway.job(id).catch(() => null);
+    if (job) {
+      progress.onJob(job);
+      if (TERMINAL_STATES.includes(job.state)) return job;
+    }
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}
+
+async function report(cluster: LocalCluster, job: JobRecord, options: StartOptions): Promise<void> {
+  const result = job.result;
+  if (!result) return;
+  const folder = path.resolve(options.home, 'models', job.id);
+  mkdirSync(folder, { recursive: true });
+  for (const [name, bytes] of Object.entries(unzipSync(await cluster.gateway.model(job.id))))
+    writeFileSync(path.join(folder, path.basename(name)), bytes);
+  const shown: [string, string][] = [
+    ...(result.accuracy === null ? [] : [['test accuracy', percent(result.accuracy)] as [string, string]]),
+    ['test loss', result.loss.toFixed(4)],
+    ['training time', `${(result.trainingMs / 1000).toFixed(1)} s`],
+    ['speed', rate(result.examplesPerSecond)],
+    ...job.ledger.map(({ shard, applied, expected, duplicatesDropped }): [string, string] => [
+      `shard ${shard}`,
+      `${applied} of ${expected} pushes applied, ${duplicatesDropped} doubles dropped`,
+    ]),
+    ['model', path.join(folder, 'model.json')],
+  ];
+  console.log(`\nTrained.\n${shown.map(([name, value]) => `  ${name.padEnd(14)} ${value}`).join('\n')}`);
+}
+
+function describe(spec: JobSpecInput): string {
+  const model = 'zoo' in spec.model ? spec.model.zoo : 'a Keras topology';
+  return `${model} on ${spec.dataset}, ${spec.epochs ?? 5} epoch(s)`;
+}
+
+function readJob(options: StartOptions): JobSpecInput | null {
+  if (options.job === null) return null;
+  if ('spec' in options.job) return options.job.spec;
+  try {
+    return JSON.parse(readFileSync(options.job.specFile, 'utf8')) as JobSpecInput;
+  } catch (error) {
+    throw new UsageError(`--spec ${options.job.specFile}: ${(error as Error).message}`, { cause: error });
+  }
+}
