@@ -19,10 +19,11 @@ export {
   shardLedgerSchema,
   evaluationSchema,
   jobProgressSchema,
+  coordinationSchema,
   jobRecordSchema,
   TERMINAL_STATES,
 } from './job.ts';
-export type { JobState, ShardLedger, Evaluation, JobProgress, JobRecord } from './job.ts';
+export type { JobState, ShardLedger, Evaluation, JobProgress, Coordination, JobRecord } from './job.ts';
 export { variableSchema, parameterLayoutSchema, keyRangeSchema, chunkPlanSchema } from './layout.ts';
 export type { Variable, ParameterLayout, KeyRange, ChunkPlan } from './layout.ts';
 export { roleSchema, memberSchema } from './member.ts';

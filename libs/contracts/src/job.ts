@@ -45,6 +45,17 @@ export const jobProgressSchema = z
   .meta({ id: 'JobProgress' });
 export type JobProgress = z.infer<typeof jobProgressSchema>;
 
+/** What the coordinator has already handed out, so that the one that replaces it goes on from there. Never shown by the API. */
+export const coordinationSchema = z.strictObject({
+  epochsEnqueued: z.int().min(0),
+  evaluationsRequested: z.int().min(0).describe('Number of the last evaluation asked for: at n * evaluateEvery epochs'),
+  eventSequence: z.int().min(0).describe("Last position in the job's events that this record reflects"),
+  announced: z.string().nullable().describe('State and reason of the last state event'),
+  trainedAt: z.string().nullable().describe('When the last push was applied, or training was stopped'),
+  cleaned: z.boolean().describe('Plan, streams and snapshots of the ended job are gone'),
+});
+export type Coordination = z.infer<typeof coordinationSchema>;
+
 export const jobRecordSchema = z
   .strictObject({
     id: z.string(),
@@ -68,6 +79,7 @@ export const jobRecordSchema = z
         stoppedEarly: z.boolean(),
       })
       .nullable(),
+    coordination: coordinationSchema.optional(),
   })
   .meta({ id: 'Job' });
 export type JobRecord = z.infer<typeof jobRecordSchema>;
