@@ -1,1 +1,9 @@
-export type { CoordinatorPort, JobRepository, PlanRepository, Revised } from './ports.ts';
+export type {
+  Clock,
+  CoordinatorPort,
+  DatasetLookup,
+  EventSource,
+  JobRepository,
+  PlanRepository,
+  Revised,
+} from './ports.ts';

@@ -1,5 +1,6 @@
 import type {
   ChunkPlan,
+  DatasetSummary,
   EvaluateTask,
   JobEvent,
   JobPlan,
@@ -50,4 +51,21 @@ export interface CoordinatorPort {
   ledger(instance: string, jobId: string, shard: number): Promise<{ ledger: ShardLedger; complete: boolean }>;
   publishEvent(jobId: string, event: JobEvent): Promise<void>;
   removeObjects(prefix: string): Promise<void>;
+}
+
+/** Reads the events of a job in order, what is stored already first. */
+export interface EventSource {
+  /** Calls back for every event after position `after` (0: from the first one kept) until the returned function is called. */
+  follow(jobId: string, after: number, onEvent: (event: JobEvent, sequence: number) => void): Promise<() => void>;
+}
+
+/** What the coordinator must know of data sets. */
+export interface DatasetLookup {
+  /** Null when there is no such data set (any more). */
+  summary(datasetId: string): Promise<DatasetSummary | null>;
+}
+
+/** Time, so that tests own it. Milliseconds since 1970. */
+export interface Clock {
+  now(): number;
 }
