@@ -8,6 +8,7 @@ export const errorCodeSchema = z.enum([
   'too-large',
   'invalid-dataset',
   'invalid-model',
+  'diverged',
   'unavailable',
   'not-owner',
   'loading',
