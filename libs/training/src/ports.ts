@@ -58,7 +58,7 @@ export interface ParameterClient {
 
 /** One step's result. */
 export interface StepResult {
-  /** float32 [layout.length]. */
+  /** float32 [layout.length]: mean gradient of the batch, then deltas of the state. The replica's own: valid until its next step. */
   gradient: Float32Array;
   /** Mean over the batch. */
   loss: number;
@@ -68,7 +68,7 @@ export interface StepResult {
 
 /** A compiled model of one job (libs/engine behind this). Batches are runs of rows of `examples`. */
 export interface Replica {
-  /** `seed` fixes dropout of this step. `into` receives the gradient (buffers may be transferred and come back). */
+  /** `seed` fixes dropout of this step. `parameters` and `examples` are only read, and are whole again when the promise settles. */
   step(parameters: Float32Array, examples: Examples, begin: number, end: number, seed: number): Promise<StepResult>;
   /** Sums over the rows, so that parts add up. */
   evaluate(
