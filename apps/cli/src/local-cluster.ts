@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { GatewayClient } from '@downpour/client';
 import type { Role } from '@downpour/contracts';
-import { GatewayClient } from './gateway-client.ts';
 import type { StartOptions } from './options.ts';
 import { ProcessGroup } from './process-group.ts';
 

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TERMINAL_STATES, type JobRecord, type JobSpecInput } from '@downpour/contracts';
+import type { JobRecord, JobSpecInput } from '@downpour/contracts';
 import { unzipSync } from 'fflate';
 import { LocalCluster } from './local-cluster.ts';
 import { UsageError, type StartOptions } from './options.ts';
@@ -66,7 +66,10 @@ async function train(
   const follow = new AbortController();
   void followEvents(cluster, submitted.id, progress, AbortSignal.any([signal, follow.signal]));
   try {
-    const job = await untilTerminal(cluster, submitted.id, progress, signal);
+    const job = await cluster.gateway.untilTerminal(submitted.id, {
+      onChange: (changed) => progress.onJob(changed),
+      signal,
+    });
     progress.end();
     if (job.state !== 'succeeded' || !job.result) {
       console.error(`job ${job.id} ${job.state}${job.reason ? `: ${job.reason}` : ''}`);
@@ -92,23 +95,6 @@ async function followEvents(cluster: LocalCluster, id: string, progress: Progres
     } catch {
       await sleep(POLL_MS, undefined, { signal }).catch(() => {});
     }
-  }
-}
-
-async function untilTerminal(
-  cluster: LocalCluster,
-  id: string,
-  progress: Progress,
-  signal: AbortSignal,
-): Promise<JobRecord> {
-  for (;;) {
-    signal.throwIfAborted();
-    const job = await cluster.gateway.job(id).catch(() => null);
-    if (job) {
-      progress.onJob(job);
-      if (TERMINAL_STATES.includes(job.state)) return job;
-    }
-    await sleep(POLL_MS, undefined, { signal });
   }
 }
 

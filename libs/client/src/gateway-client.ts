@@ -1,18 +1,19 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
-import type { Cluster, JobEvent, JobRecord, JobSpecInput, Member, Problem } from '@downpour/contracts';
+import { TERMINAL_STATES } from '@downpour/contracts';
+import type {
+  Cluster,
+  DatasetRecord,
+  DatasetSpec,
+  JobEvent,
+  JobRecord,
+  JobSpecInput,
+  Member,
+  Problem,
+} from '@downpour/contracts';
+import { GatewayError } from './gateway-error.ts';
 
-/** The gateway said no: its problem document as a message. */
-export class GatewayError extends Error {
-  override readonly name = 'GatewayError';
-  readonly status: number;
-  constructor(status: number, problem: Partial<Problem>) {
-    const fields = (problem.errors ?? []).map(({ field, message }) => `\n  ${field}: ${message}`).join('');
-    super(`${problem.detail ?? problem.title ?? `HTTP ${status}`}${fields}`);
-    this.status = status;
-  }
-}
-
-/** The HTTP API, as far as the launcher needs it. */
+/** Downpour's HTTP API. Every method throws GatewayError when the gateway says no. */
 export class GatewayClient {
   private readonly url: string;
   constructor(url: string) {
@@ -33,13 +34,42 @@ export class GatewayClient {
     return (await response.json()) as JobRecord;
   }
 
+  /** Waits for the job to end; `onChange` sees each record on the way. A gateway that is being replaced is waited for. */
+  async untilTerminal(
+    id: string,
+    options: { onChange?: (job: JobRecord) => void; signal?: AbortSignal; pollMs?: number } = {},
+  ): Promise<JobRecord> {
+    for (;;) {
+      options.signal?.throwIfAborted();
+      const job = await this.job(id).catch((error: unknown) => {
+        if (error instanceof GatewayError && error.status === 404) throw error;
+        return null;
+      });
+      if (job) {
+        options.onChange?.(job);
+        if (TERMINAL_STATES.includes(job.state)) return job;
+      }
+      await sleep(options.pollMs ?? 500, undefined, options.signal ? { signal: options.signal } : {});
+    }
+  }
+
   async job(id: string): Promise<JobRecord> {
     return (await (await this.call(`/v1/jobs/${id}`)).json()) as JobRecord;
   }
 
   async unfinishedJobs(): Promise<JobRecord[]> {
     const { jobs } = (await (await this.call('/v1/jobs')).json()) as { jobs: JobRecord[] };
-    return jobs.filter((job) => !['succeeded', 'failed', 'cancelled'].includes(job.state));
+    return jobs.filter((job) => !TERMINAL_STATES.includes(job.state));
+  }
+
+  /**
+   * Uploads a data set: `spec` as in POST /v1/datasets, `files` by form field.
+   */
+  async upload(spec: DatasetSpec, files: Record<string, Blob>): Promise<DatasetRecord> {
+    const form = new FormData();
+    form.append('spec', JSON.stringify(spec));
+    for (const [field, blob] of Object.entries(files)) form.append(field, blob, field);
+    return (await (await this.call('/v1/datasets', { method: 'POST', body: form })).json()) as DatasetRecord;
   }
 
   async cancel(id: string): Promise<void> {

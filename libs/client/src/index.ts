@@ -1,0 +1,2 @@
+export { GatewayClient } from './gateway-client.ts';
+export { GatewayError } from './gateway-error.ts';
