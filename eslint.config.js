@@ -7,17 +7,47 @@ const frameworks = ['@nestjs/*', '@nats-io/*', '@tensorflow/*', 'fastify', 'pino
 /** Dependencies point one way: app -> adapter -> core -> contract (docs/architecture.md). */
 const boundaries = [
   { sourceTag: 'type:contract', onlyDependOnLibsWithTags: ['type:contract'], bannedExternalImports: frameworks },
-  { sourceTag: 'type:core', onlyDependOnLibsWithTags: ['type:core', 'type:contract'], bannedExternalImports: frameworks },
-  { sourceTag: 'type:adapter', onlyDependOnLibsWithTags: ['type:adapter', 'type:core', 'type:contract', 'type:testing'] },
-  { sourceTag: 'type:testing', onlyDependOnLibsWithTags: ['type:adapter', 'type:core', 'type:contract', 'type:testing'] },
-  { sourceTag: 'type:app', onlyDependOnLibsWithTags: ['type:adapter', 'type:core', 'type:contract', 'type:testing'], bannedExternalImports: ['@tensorflow/*', '@nats-io/*'] },
+  {
+    sourceTag: 'type:core',
+    onlyDependOnLibsWithTags: ['type:core', 'type:contract'],
+    bannedExternalImports: frameworks,
+  },
+  {
+    sourceTag: 'type:adapter',
+    onlyDependOnLibsWithTags: ['type:adapter', 'type:core', 'type:contract', 'type:testing'],
+  },
+  {
+    sourceTag: 'type:testing',
+    onlyDependOnLibsWithTags: ['type:adapter', 'type:core', 'type:contract', 'type:testing'],
+  },
+  {
+    sourceTag: 'type:app',
+    onlyDependOnLibsWithTags: ['type:adapter', 'type:core', 'type:contract', 'type:testing'],
+    bannedExternalImports: ['@tensorflow/*', '@nats-io/*'],
+  },
   { sourceTag: 'type:e2e', onlyDependOnLibsWithTags: ['type:adapter', 'type:core', 'type:contract', 'type:testing'] },
   { sourceTag: 'type:bench', onlyDependOnLibsWithTags: ['*'] },
   // One library each loads TensorFlow and NATS.
-  { allSourceTags: ['type:adapter', 'scope:platform'], onlyDependOnLibsWithTags: ['*'], bannedExternalImports: ['@tensorflow/*', '@nats-io/*'] },
-  { allSourceTags: ['type:adapter', 'scope:nats'], onlyDependOnLibsWithTags: ['*'], bannedExternalImports: ['@tensorflow/*'] },
-  { allSourceTags: ['type:adapter', 'scope:engine'], onlyDependOnLibsWithTags: ['*'], bannedExternalImports: ['@nats-io/*', '@nestjs/*'] },
-  { allSourceTags: ['type:adapter', 'scope:models'], onlyDependOnLibsWithTags: ['*'], bannedExternalImports: ['@nats-io/*', '@nestjs/*', '@tensorflow/tfjs-node'] },
+  {
+    allSourceTags: ['type:adapter', 'scope:platform'],
+    onlyDependOnLibsWithTags: ['*'],
+    bannedExternalImports: ['@tensorflow/*', '@nats-io/*'],
+  },
+  {
+    allSourceTags: ['type:adapter', 'scope:nats'],
+    onlyDependOnLibsWithTags: ['*'],
+    bannedExternalImports: ['@tensorflow/*'],
+  },
+  {
+    allSourceTags: ['type:adapter', 'scope:engine'],
+    onlyDependOnLibsWithTags: ['*'],
+    bannedExternalImports: ['@nats-io/*', '@nestjs/*'],
+  },
+  {
+    allSourceTags: ['type:adapter', 'scope:models'],
+    onlyDependOnLibsWithTags: ['*'],
+    bannedExternalImports: ['@nats-io/*', '@nestjs/*', '@tensorflow/tfjs-node'],
+  },
 ];
 
 export default tseslint.config(
@@ -28,12 +58,36 @@ export default tseslint.config(
     files: ['**/*.ts'],
     plugins: { '@nx': nx },
     rules: {
-      '@nx/enforce-module-boundaries': ['error', { enforceBuildableLibDependency: true, allow: [], depConstraints: boundaries, checkNestedExternalImports: true }],
+      '@nx/enforce-module-boundaries': [
+        'error',
+        {
+          enforceBuildableLibDependency: true,
+          allow: [],
+          depConstraints: boundaries,
+          checkNestedExternalImports: true,
+        },
+      ],
       '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       '@typescript-eslint/no-explicit-any': 'error',
-      'no-restricted-syntax': ['error', { selector: 'ExportAllDeclaration', message: 'List what a package exports by name.' }],
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'ExportAllDeclaration', message: 'List what a package exports by name.' },
+      ],
     },
   },
-  { files: ['**/*.mjs', '**/*.js'], languageOptions: { globals: { console: 'readonly', process: 'readonly', URL: 'readonly', setTimeout: 'readonly', Buffer: 'readonly', fetch: 'readonly', AbortController: 'readonly' } } },
+  {
+    files: ['**/*.mjs', '**/*.js'],
+    languageOptions: {
+      globals: {
+        console: 'readonly',
+        process: 'readonly',
+        URL: 'readonly',
+        setTimeout: 'readonly',
+        Buffer: 'readonly',
+        fetch: 'readonly',
+        AbortController: 'readonly',
+      },
+    },
+  },
   prettier,
 );
