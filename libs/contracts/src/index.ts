@@ -1,3 +1,4 @@
+export { chunksInEpoch, chunkBounds, stepsInChunk, pushesInChunk, pushesInEpoch } from './chunk-arithmetic.ts';
 export { clusterSchema } from './cluster.ts';
 export type { Cluster } from './cluster.ts';
 export {
