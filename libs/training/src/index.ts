@@ -1,3 +1,8 @@
+export { DownpourReplica } from './downpour-replica.ts';
+export { FairShare } from './fair-share.ts';
+export { stepSeed } from './step-seed.ts';
+export type { ChunkOutcome, ReplicaOptions, TrainChunkOptions } from './downpour-replica.ts';
+export type { ChunkReport } from './progress-reporter.ts';
 export type {
   ChunkSource,
   Examples,

@@ -1,0 +1,253 @@
+import { pushesInChunk } from '@downpour/contracts';
+import { describe, expect, it } from 'vitest';
+import { DownpourReplica } from './downpour-replica.ts';
+import type { FakePlanOptions } from './fakes.ts';
+import { FakeChunk, fakeContext, FakeParameters, fakePlan, LinearReplica } from './fakes.ts';
+
+const RATE = 0.5;
+
+function setUp(
+  options: FakePlanOptions & { latencyMs?: number; fetchAhead?: boolean; outstandingPushes?: number } = {},
+) {
+  const plan = fakePlan({ learningRate: RATE, ...options });
+  const parameters = new FakeParameters({
+    initial: new Array(plan.layout.length).fill(0),
+    learningRate: RATE,
+    trainableLength: 1,
+    latencyMs: options.latencyMs ?? 0,
+  });
+  const compute = new LinearReplica(plan.layout.length);
+  const abort = new AbortController();
+  const { context, events } = fakeContext(plan, parameters, compute, abort.signal);
+  const replica = new DownpourReplica(context, { eventIntervalMs: 0, ...options });
+  const train = async (...chunks: number[]) => {
+    for (const [i, chunk] of chunks.entries()) {
+      const outcome = await replica.trainChunk(new FakeChunk(plan, 0, chunk), { more: () => i < chunks.length - 1 });
+      if (outcome.kind === 'trained') await outcome.settled;
+    }
+  };
+  return { plan, parameters, compute, abort, events, replica, train };
+}
+
+/** Gradients that the fake least squares gives at weight w for rows [begin, end) of a plan of 40 examples. */
+function gradientAt(w: number, begin: number, end: number): number {
+  let sum = 0;
+  for (let row = begin; row < end; row++) {
+    const x = Math.fround((row + 1) / 40);
+    sum += (x * (w * x - Math.fround(3 * x))) / (end - begin);
+  }
+  return sum;
+}
+
+describe('Downpour SGD', () => {
+  it('without overlap and with one replica is plain SGD', async () => {
+    const { parameters, train } = setUp({ fetchAhead: false });
+    await train(0, 1);
+    let w = 0;
+    for (let begin = 0; begin < 40; begin += 5) w -= RATE * gradientAt(w, begin, begin + 5);
+    expect(parameters.pushes).toHaveLength(8);
+    expect(parameters.vector[0]).toBeCloseTo(w, 5);
+  });
+
+  it.each([
+    { nFetch: 1, nPush: 1, pulls: 4, pushes: 4 },
+    { nFetch: 1, nPush: 2, pulls: 4, pushes: 2 },
+    { nFetch: 2, nPush: 1, pulls: 2, pushes: 4 },
+    { nFetch: 2, nPush: 3, pulls: 2, pushes: 2 },
+    { nFetch: 3, nPush: 4, pulls: 2, pushes: 1 },
+    { nFetch: 100, nPush: 100, pulls: 1, pushes: 1 },
+  ])('fetches $pulls and pushes $pushes times in 4 steps with nFetch $nFetch, nPush $nPush', async (row) => {
+    const { plan, parameters, train } = setUp({ strategy: { nFetch: row.nFetch, nPush: row.nPush } });
+    await train(0);
+    expect(parameters.pulls).toBe(row.pulls);
+    expect(parameters.pushes).toHaveLength(row.pushes);
+    expect(pushesInChunk(plan.chunks, 0)).toBe(row.pushes);
+    expect(parameters.pushes.reduce((sum, push) => sum + push.examples, 0)).toBe(20);
+  });
+
+  it('pushes the sum of the gradients of each window', async () => {
+    const { parameters, compute, train } = setUp({ strategy: { nFetch: 100, nPush: 3 }, fetchAhead: false });
+    await train(0);
+    const gradients = compute.steps.map((step) => gradientAt(step.parameters[0]!, step.begin, step.end));
+    expect(parameters.pushes.map((push) => push.gradient[0])).toEqual([
+      expect.closeTo(gradients[0]! + gradients[1]! + gradients[2]!, 5),
+      expect.closeTo(gradients[3]!, 5),
+    ]);
+  });
+
+  it("takes local steps between fetches, of the rule's learning rate on weights and of the delta on state", async () => {
+    const { compute, train } = setUp({ strategy: { nFetch: 4, nPush: 4 }, stateLength: 1 });
+    await train(0);
+    const [first, second, third] = compute.steps;
+    expect(second!.parameters[0]).toBeCloseTo(
+      first!.parameters[0]! - RATE * gradientAt(first!.parameters[0]!, 0, 5),
+      5,
+    );
+    expect(third!.parameters[1]).toBe(10);
+  });
+
+  it('adds the deltas of state to what the shard has', async () => {
+    const { parameters, train } = setUp({ strategy: { nFetch: 1, nPush: 2 }, stateLength: 1 });
+    await train(0, 1);
+    expect(parameters.vector[1]).toBe(40);
+  });
+
+  it('counts steps for nFetch across chunks of a job and pushes within the chunk', async () => {
+    const { parameters, train } = setUp({ strategy: { nFetch: 3, nPush: 3 }, fetchAhead: false });
+    await train(0, 1);
+    expect(parameters.pulls).toBe(3); // Steps 0, 3 and 6 of 8.
+    expect(parameters.pushes.map((push) => [push.chunk, push.push, push.examples])).toEqual([
+      [0, 0, 15],
+      [0, 1, 5],
+      [1, 0, 15],
+      [1, 1, 5],
+    ]);
+  });
+
+  it('fetches anew when nothing was in hand after the last chunk', async () => {
+    const { parameters, train } = setUp({ strategy: { nFetch: 100 } });
+    await train(0);
+    await train(1);
+    expect(parameters.pulls).toBe(2);
+  });
+
+  it('says of each push the version that its window was computed on', async () => {
+    const { parameters, train } = setUp({ strategy: { nFetch: 2, nPush: 1 }, fetchAhead: false, latencyMs: 2 });
+    await train(0);
+    expect(parameters.pushes.map((push) => push.versions[0]).slice(0, 2)).toEqual([0, 0]);
+    for (const push of parameters.pushes) expect(push.versions[0]).toBeLessThanOrEqual(push.push);
+  });
+
+  it('overlaps the fetch of the next step with this one, at the price of one step of staleness', async () => {
+    const { parameters, compute, train } = setUp({ latencyMs: 5 });
+    compute.before = () => new Promise((resolve) => setTimeout(resolve, 20));
+    const began = performance.now();
+    await train(0);
+    expect(performance.now() - began).toBeLessThan(4 * 20 + 4 * 5 + 25);
+    // The fetch of step k began with step k - 1, when the pushes of steps up to k - 2 had been applied.
+    expect(parameters.pushes.map((push) => push.versions[0])).toEqual([0, 0, 1, 2]);
+  });
+
+  it('trains a chunk that comes again under the same keys, batches and seeds, and the ledger drops it', async () => {
+    const { plan, parameters, compute, replica, train } = setUp({ strategy: { nPush: 3 } });
+    await train(1);
+    const before = parameters.vector[0];
+    const again = new FakeChunk(plan, 0, 1, 2);
+    const outcome = await replica.trainChunk(again);
+    if (outcome.kind === 'trained') await outcome.settled;
+    const keys = parameters.pushes.map(({ epoch, chunk, push, examples }) => `${epoch}/${chunk}/${push}:${examples}`);
+    expect(keys).toEqual(['0/1/0:15', '0/1/1:5', '0/1/0:15', '0/1/1:5']);
+    const rows = compute.steps.map(({ begin, end, seed }) => ({ begin, end, seed }));
+    expect(rows.slice(4)).toEqual(rows.slice(0, 4));
+    expect(new Set(rows.map((row) => row.seed)).size).toBe(4);
+    expect(parameters.duplicatesDropped).toBe(2);
+    expect(parameters.vector[0]).toBe(before);
+    expect(again.state).toBe('done');
+  });
+
+  it('cuts a short last batch and a short last chunk', async () => {
+    const { parameters, compute, train } = setUp({ examples: 27, chunkSize: 20, batchSize: 6, strategy: { nPush: 2 } });
+    await train(0, 1);
+    expect(compute.steps.map(({ begin, end }) => end - begin)).toEqual([6, 6, 6, 2, 6, 1]);
+    expect(parameters.pushes.map((push) => push.examples)).toEqual([12, 8, 7]);
+  });
+
+  it('acknowledges a chunk only when all its pushes are durable, and computes on meanwhile', async () => {
+    const { plan, parameters, replica } = setUp({ outstandingPushes: 8 });
+    let open = () => {};
+    parameters.gate = new Promise((resolve) => (open = resolve));
+    const first = new FakeChunk(plan, 0, 0);
+    const outcome = await replica.trainChunk(first, { more: () => true });
+    const second = await replica.trainChunk(new FakeChunk(plan, 0, 1));
+    expect(first.state).toBe('held');
+    open();
+    expect(outcome.kind === 'trained' && (await outcome.settled)).toBe('done');
+    expect(second.kind === 'trained' && (await second.settled)).toBe('done');
+    expect(first.state).toBe('done');
+    expect(parameters.applied.size).toBe(8);
+  });
+
+  it('waits when as many pushes are outstanding as may be', async () => {
+    const { parameters, compute, train } = setUp({ outstandingPushes: 2, latencyMs: 3 });
+    await train(0, 1);
+    expect(parameters.mostOutstanding).toBe(2);
+    expect(compute.steps).toHaveLength(8);
+  });
+
+  it('gives a chunk back when its job ends in the middle, and pushes nothing more', async () => {
+    const { plan, parameters, compute, abort, replica } = setUp();
+    compute.before = (step) => {
+      if (step === 2) abort.abort();
+    };
+    const chunk = new FakeChunk(plan, 0, 0);
+    const outcome = await replica.trainChunk(chunk);
+    expect(outcome).toMatchObject({ kind: 'given-back', why: 'cancelled' });
+    expect(chunk.state).toBe('given-back');
+    expect(parameters.pushes.length).toBeLessThanOrEqual(2);
+  });
+
+  it('stops between steps when asked to, with what it pushed durable and whole windows only', async () => {
+    const { plan, parameters, compute, replica } = setUp({ strategy: { nPush: 2 } });
+    const stop = new AbortController();
+    compute.before = (step) => {
+      if (step === 2) stop.abort();
+    };
+    const chunk = new FakeChunk(plan, 0, 0);
+    const outcome = await replica.trainChunk(chunk, { stop: stop.signal });
+    expect(outcome).toMatchObject({ kind: 'given-back', why: 'stopping' });
+    expect(chunk.state).toBe('given-back');
+    expect(parameters.pushes.map((push) => [push.push, push.examples])).toEqual([[0, 10]]);
+  });
+
+  it('stops waiting for examples when asked to', async () => {
+    const { plan, replica } = setUp();
+    const stop = new AbortController();
+    const chunk = new FakeChunk(plan, 0, 0, 1, new Promise(() => {}));
+    setTimeout(() => stop.abort(), 5);
+    expect(await replica.trainChunk(chunk, { stop: stop.signal })).toMatchObject({ why: 'stopping' });
+    expect(chunk.state).toBe('given-back');
+  });
+
+  it('throws what a step throws, after giving the chunk back, and trains the next one', async () => {
+    const { plan, compute, replica, parameters } = setUp();
+    compute.before = (step) => {
+      if (step === 1) throw new Error('no such kernel');
+    };
+    const chunk = new FakeChunk(plan, 0, 0);
+    await expect(replica.trainChunk(chunk)).rejects.toThrow('no such kernel');
+    expect(chunk.state).toBe('given-back');
+    compute.before = () => undefined;
+    const outcome = await replica.trainChunk(new FakeChunk(plan, 0, 0, 2));
+    expect(outcome.kind === 'trained' && (await outcome.settled)).toBe('done');
+    expect(parameters.applied.size).toBe(4);
+  });
+
+  it('never pushes the gradient of a loss that is not a number', async () => {
+    const { plan, parameters, replica } = setUp();
+    parameters.vector[0] = Number.NaN;
+    const chunk = new FakeChunk(plan, 0, 0);
+    await expect(replica.trainChunk(chunk)).rejects.toMatchObject({ code: 'diverged' });
+    expect(parameters.pushes).toHaveLength(0);
+    expect(chunk.state).toBe('given-back');
+  });
+
+  it('refuses a chunk of another number of examples than planned', async () => {
+    const { plan, replica } = setUp();
+    const wrong = Promise.resolve({ count: 3, features: new Float32Array(3), labels: new Float32Array(3) });
+    await expect(replica.trainChunk(new FakeChunk(plan, 0, 0, 1, wrong))).rejects.toMatchObject({
+      code: 'invalid-dataset',
+    });
+  });
+
+  it('reports each chunk with cumulative counters', async () => {
+    const { events, train } = setUp({ fetchAhead: false });
+    await train(0, 1);
+    expect(events).toMatchObject([
+      { type: 'worker', examples: 20, steps: 4, epoch: 0, chunk: 0 },
+      { type: 'worker', examples: 40, steps: 8, epoch: 0, chunk: 1 },
+    ]);
+    const [first, second] = events as { loss: number; examplesPerSecond: number }[];
+    expect(first!.loss).toBeGreaterThan(0);
+    expect(second!.examplesPerSecond).toBeGreaterThan(0);
+  });
+});

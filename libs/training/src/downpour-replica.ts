@@ -1,0 +1,229 @@
+import { chunkBounds, DownpourError, stepsInChunk } from '@downpour/contracts';
+import { GradientWindow } from './gradient-window.ts';
+import { LocalParameters } from './local-parameters.ts';
+import type { Examples, ReplicaContext, TakenChunk } from './ports.ts';
+import type { ChunkReport } from './progress-reporter.ts';
+import { ProgressReporter } from './progress-reporter.ts';
+import { stepSeed } from './step-seed.ts';
+
+export interface ReplicaOptions {
+  /**
+   * Fetch the next step's parameters while this step computes: the paper's "loosely synchronised threads". Hides the round trip, and costs
+   * one step of staleness: a step then never sees the push of the step before it.
+   * @default true
+   */
+  fetchAhead?: boolean;
+  /**
+   * Pushes that may be on their way to the log at once: steps wait when there are more. More hides a slow log, at a vector of memory each.
+   * @default 4
+   */
+  outstandingPushes?: number;
+  /**
+   * Least time between two `worker` events of a job.
+   * @default 250
+   */
+  eventIntervalMs?: number;
+  /** Called with the duration of each step, fetch and push. */
+  observe?: (what: 'step' | 'pull' | 'push', ms: number) => void;
+}
+
+export interface TrainChunkOptions {
+  /** Aborted: stop after the step in hand, make what was pushed durable, give the chunk back. */
+  stop?: AbortSignal;
+  /** Whether another chunk of the same job is already in hand: only then are parameters fetched across the chunk's end. */
+  more?: () => boolean;
+}
+
+/** What became of a chunk. Giving one back is an expected loss; what a step throws is thrown. */
+export type ChunkOutcome =
+  | {
+      kind: 'trained';
+      report: ChunkReport;
+      /** The chunk's pushes are durable and the queue knows (`done`), or the job ended before (`given-back`). */
+      settled: Promise<'done' | 'given-back'>;
+    }
+  | { kind: 'given-back'; why: 'cancelled' | 'stopping'; computeMs: number };
+
+/**
+ * One replica of Downpour SGD (Dean et al. 2012, section 4.1 and algorithm 7.1), a chunk at a time, so that a worker can serve many
+ * jobs by turns:
+ *
+ *     for each step of the chunk:
+ *       if step mod nFetch == 0: parameters <- fetch
+ *       gradient <- compute(parameters, the chunk's next batch)
+ *       accrued += gradient
+ *       parameters -= alpha * gradient
+ *       if the window of nPush steps is full, or the chunk ends: push(accrued); accrued <- 0
+ *
+ * Two decisions where the paper leaves a choice. It tests `step mod nPush == 0` after computing, which pushes a single gradient at step
+ * 0 and full windows after it; here every window is full, and ends with its chunk, so that the pushes of a chunk are the same whoever
+ * trains it: that is what lets shards count each exactly once. And `step` of nFetch counts on across chunks, while pushes count
+ * within the chunk.
+ *
+ * Fetching, computing and pushing overlap. A chunk is acknowledged only when all its pushes are durable; the next one is trained meanwhile.
+ */
+export class DownpourReplica {
+  readonly #context: ReplicaContext;
+  readonly #options: Required<ReplicaOptions>;
+  readonly #parameters: LocalParameters;
+  readonly #window: GradientWindow;
+  readonly #progress: ProgressReporter;
+
+  constructor(context: ReplicaContext, options: ReplicaOptions = {}) {
+    this.#context = context;
+    this.#options = {
+      fetchAhead: options.fetchAhead ?? true,
+      outstandingPushes: options.outstandingPushes ?? 4,
+      eventIntervalMs: options.eventIntervalMs ?? 250,
+      observe: options.observe ?? (() => undefined),
+    };
+    const { plan } = context;
+    const { observe } = this.#options;
+    this.#parameters = new LocalParameters(context.parameters, {
+      layout: plan.layout,
+      shards: plan.shards.length,
+      nFetch: plan.spec.strategy.nFetch,
+      learningRate: plan.spec.updateRule.learningRate,
+      onFetched: (ms) => observe('pull', ms),
+    });
+    this.#window = new GradientWindow(context.parameters, plan.layout.length, this.#options.outstandingPushes, (ms) =>
+      observe('push', ms),
+    );
+    this.#progress = new ProgressReporter(context.instance, context.report, this.#options.eventIntervalMs);
+  }
+
+  /**
+   * Trains one chunk. Throws what a step throws, after giving the chunk back: `diverged` gradients and examples that do not fit the plan
+   * among them.
+   */
+  async trainChunk(chunk: TakenChunk, options: TrainChunkOptions = {}): Promise<ChunkOutcome> {
+    const { signal } = this.#context;
+    const going = options.stop ? AbortSignal.any([signal, options.stop]) : signal;
+    const pushes: Promise<void>[] = [];
+    const beganMs = performance.now();
+    const totals = { loss: 0, correct: 0, accuracyKnown: true, examples: 0, steps: 0, computeMs: 0 };
+    try {
+      const examples = this.#checked(chunk, await unlessAborted(chunk.examples, going));
+      const { epoch, chunk: index } = chunk.task;
+      const { batchSize, nPush, seed } = this.#context.plan.chunks;
+      const steps = stepsInChunk(this.#context.plan.chunks, index);
+      for (let step = 0; step < steps; step++) {
+        going.throwIfAborted();
+        const vector = await this.#parameters.next(going);
+        const last = step === steps - 1;
+        if (this.#options.fetchAhead && (!last || options.more?.())) this.#parameters.fetchAhead(going);
+
+        const begin = step * batchSize;
+        const end = Math.min(begin + batchSize, examples.count);
+        const stepBeganMs = performance.now();
+        const result = await this.#context.replica.step(
+          vector,
+          examples,
+          begin,
+          end,
+          stepSeed(seed, epoch, index, step),
+        );
+        const stepMs = performance.now() - stepBeganMs;
+        signal.throwIfAborted();
+        if (!Number.isFinite(result.loss)) throw diverged(result.loss, epoch, index);
+        this.#options.observe('step', stepMs);
+        totals.computeMs += stepMs;
+        totals.steps += 1;
+        totals.examples += end - begin;
+        totals.loss += result.loss * (end - begin);
+        if (result.accuracy === null) totals.accuracyKnown = false;
+        else totals.correct += result.accuracy * (end - begin);
+
+        await this.#window.accrue(result.gradient, end - begin, going);
+        if ((step + 1) % nPush === 0 || last) {
+          const key = { epoch, chunk: index, push: pushes.length, versions: this.#parameters.versions };
+          const durable = this.#window.push(key, signal);
+          durable.catch(() => undefined); // Awaited with the others of the chunk.
+          pushes.push(durable);
+        }
+        this.#parameters.advance(result.gradient);
+      }
+      // With no chunk of this job in hand nobody knows when the next step will be: it must not compute on what is here now.
+      if (!options.more?.()) this.#parameters.forget();
+      const report: ChunkReport = {
+        epoch,
+        chunk: index,
+        examples: totals.examples,
+        steps: totals.steps,
+        pushes: pushes.length,
+        loss: totals.loss / totals.examples,
+        accuracy: totals.accuracyKnown ? totals.correct / totals.examples : null,
+        computeMs: totals.computeMs,
+      };
+      return { kind: 'trained', report, settled: this.#settle(chunk, pushes, report, beganMs) };
+    } catch (error) {
+      const stopped = await this.#stopped(chunk, pushes, signal.aborted ? 'cancelled' : 'stopping', totals.computeMs);
+      if (going.aborted) return stopped;
+      throw error;
+    }
+  }
+
+  /** Another job was worked on, or time has passed: the next step fetches. */
+  forgetParameters(): void {
+    this.#parameters.forget();
+  }
+
+  /** Sends the progress that has not been told yet. */
+  close(): void {
+    this.#progress.flush();
+  }
+
+  async #settle(chunk: TakenChunk, pushes: Promise<void>[], report: ChunkReport, beganMs: number) {
+    try {
+      await Promise.all(pushes);
+      await chunk.done();
+    } catch (error) {
+      await Promise.allSettled(pushes);
+      await chunk.giveBack().catch(() => undefined);
+      if (this.#context.signal.aborted) return 'given-back';
+      throw error;
+    }
+    this.#progress.add(report, beganMs);
+    return 'done';
+  }
+
+  /** Gives the chunk back once its pushes have settled: a push still on its way would race with whoever takes the chunk next. */
+  async #stopped(chunk: TakenChunk, pushes: Promise<void>[], why: 'cancelled' | 'stopping', computeMs: number) {
+    this.#window.discard();
+    this.#parameters.forget();
+    await Promise.allSettled(pushes);
+    await chunk.giveBack().catch(() => undefined);
+    return { kind: 'given-back', why, computeMs } as const;
+  }
+
+  /** Batches are cut by the plan; other examples than planned would be pushed under the wrong keys. */
+  #checked(chunk: TakenChunk, examples: Examples): Examples {
+    const { chunks } = this.#context.plan;
+    const { begin, end } = chunkBounds(chunks, chunk.task.chunk);
+    if (examples.count !== end - begin) {
+      throw new DownpourError(
+        'invalid-dataset',
+        `Chunk ${chunk.task.chunk} of epoch ${chunk.task.epoch} should have ${end - begin} examples, but a data sharder sent ` +
+          `${examples.count}: the data set has changed since the job began. Submit the job again.`,
+      );
+    }
+    return examples;
+  }
+}
+
+function diverged(loss: number, epoch: number, chunk: number): DownpourError {
+  return new DownpourError(
+    'diverged',
+    `The loss became ${loss} in chunk ${chunk} of epoch ${epoch}: training has diverged. Lower updateRule.learningRate, or look for extreme ` +
+      'values in the data (normalisation: "standard" helps).',
+  );
+}
+
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}

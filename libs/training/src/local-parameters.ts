@@ -1,0 +1,92 @@
+import type { ParameterLayout } from '@downpour/contracts';
+import type { ParameterClient, PulledParameters } from './ports.ts';
+
+export interface LocalParametersOptions {
+  layout: ParameterLayout;
+  shards: number;
+  nFetch: number;
+  /** alpha of the local steps between fetches. */
+  learningRate: number;
+  onFetched?: (ms: number) => void;
+}
+
+/**
+ * A replica's own copy of the parameters and the paper's schedule for renewing it (section 4.1): fetched when
+ * `step mod nFetch == 0`, moved by local steps in between. Two buffers: one that a step computes on, one that a fetch fills.
+ */
+export class LocalParameters {
+  readonly #client: ParameterClient;
+  readonly #options: LocalParametersOptions;
+  #front: PulledParameters;
+  #back: PulledParameters;
+  #ahead: Promise<void> | null = null;
+  #abandoned: Promise<void> | null = null;
+  #step = 0;
+  #fetchedVersions: number[];
+
+  constructor(client: ParameterClient, options: LocalParametersOptions) {
+    this.#client = client;
+    this.#options = options;
+    const empty = () => ({
+      vector: new Float32Array(options.layout.length),
+      versions: new Array<number>(options.shards).fill(-1),
+    });
+    this.#front = empty();
+    this.#back = empty();
+    this.#fetchedVersions = this.#front.versions;
+  }
+
+  /** Each shard's version at the last fetch: what a gradient says it was computed on. */
+  get versions(): number[] {
+    return this.#fetchedVersions;
+  }
+
+  /** The vector that the next step computes on, fetched if one is due. */
+  async next(signal: AbortSignal): Promise<Float32Array> {
+    if (this.#step % this.#options.nFetch === 0) {
+      await (this.#ahead ?? this.#fetch(signal));
+      this.#ahead = null;
+      [this.#front, this.#back] = [this.#back, this.#front];
+      this.#fetchedVersions = [...this.#front.versions];
+    }
+    return this.#front.vector;
+  }
+
+  /** Starts the fetch of the step after this one, if one is due: it overlaps with this step's computing. */
+  fetchAhead(signal: AbortSignal): void {
+    if ((this.#step + 1) % this.#options.nFetch !== 0 || this.#ahead) return;
+    this.#ahead = this.#fetch(signal);
+    // Whoever awaits `next` sees the error; without one the rejection must not end the process.
+    this.#ahead.catch(() => undefined);
+  }
+
+  /** A step's gradient is known: take the local step, unless the next step fetches anyway. State parts carry deltas. */
+  advance(gradient: Float32Array): void {
+    this.#step += 1;
+    if (this.#step % this.#options.nFetch === 0) return;
+    const { layout, learningRate } = this.#options;
+    const { vector, versions } = this.#front;
+    for (let i = 0; i < layout.trainableLength; i++) vector[i]! -= learningRate * gradient[i]!;
+    for (let i = layout.trainableLength; i < layout.length; i++) vector[i]! += gradient[i]!;
+    // No longer what any shard has: the next fetch into this buffer must bring every shard's values.
+    versions.fill(-1);
+  }
+
+  /** The next step fetches, whatever the schedule: time has passed, or another job was worked on. */
+  forget(): void {
+    this.#step = 0;
+    if (this.#ahead) this.#abandoned = this.#ahead;
+    this.#ahead = null;
+  }
+
+  async #fetch(signal: AbortSignal): Promise<void> {
+    // A fetch that was given up may still be writing into the back buffer.
+    if (this.#abandoned) {
+      await this.#abandoned.catch(() => undefined);
+      this.#abandoned = null;
+    }
+    const began = performance.now();
+    this.#back = await this.#client.pull(this.#back, signal);
+    this.#options.onFetched?.(performance.now() - began);
+  }
+}
