@@ -1,6 +1,9 @@
 import type { ServiceConfig } from './config.ts';
 import type { ServiceContext } from './context.ts';
 
+/** What is used of `process`: tests bring their own. */
+export type ExitingProcess = Pick<NodeJS.Process, 'on' | 'exit' | 'exitCode'>;
+
 const SAME_WISH_MS = 1000;
 
 /**
@@ -9,14 +12,17 @@ const SAME_WISH_MS = 1000;
  * the whole process group, and a launcher then asks its children as well. A rejection or exception that nobody caught is logged and fatal: going
  * on with unknown state could break a promise about pushes.
  */
-export const exitOnSignals = (context: ServiceContext<unknown> & { config: ServiceConfig }): void => {
+export const exitOnSignals = (
+  context: ServiceContext<unknown> & { config: ServiceConfig },
+  self: ExitingProcess = process,
+): void => {
   const { log, shutdown, config } = context;
   let firstSignalAt = Number.POSITIVE_INFINITY;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (shutdown.begun) {
       if (performance.now() - firstSignalAt < SAME_WISH_MS) return;
       log.warn(`${signal} again: exiting at once`);
-      process.exit(signal === 'SIGINT' ? 130 : 143);
+      self.exit(signal === 'SIGINT' ? 130 : 143);
     }
     firstSignalAt = performance.now();
     log.info(`${signal}: stopping, at most ${config.SHUTDOWN_TIMEOUT_MS} ms`);
@@ -24,20 +30,21 @@ export const exitOnSignals = (context: ServiceContext<unknown> & { config: Servi
       for (const { hook, error } of failed) log.error({ err: error }, `Stopping failed at ${hook}`);
       if (unfinished.length > 0) {
         log.error({ unfinished }, `Not done within ${config.SHUTDOWN_TIMEOUT_MS} ms: ${unfinished.join(', ')}`);
-        process.exit(1);
+        self.exit(1);
+        return;
       }
       log.info('Stopped');
-      process.exit(process.exitCode ?? 0);
+      self.exit(self.exitCode ?? 0);
     });
   };
-  process.on('SIGTERM', onSignal);
-  process.on('SIGINT', onSignal);
+  self.on('SIGTERM', onSignal);
+  self.on('SIGINT', onSignal);
   const onFatal =
     (kind: string) =>
     (error: unknown): void => {
       log.fatal({ err: error }, `${kind}: exiting`);
-      process.exit(1);
+      self.exit(1);
     };
-  process.on('unhandledRejection', onFatal('Unhandled rejection'));
-  process.on('uncaughtException', onFatal('Uncaught exception'));
+  self.on('unhandledRejection', onFatal('Unhandled rejection'));
+  self.on('uncaughtException', onFatal('Uncaught exception'));
 };
