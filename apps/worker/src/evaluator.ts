@@ -1,0 +1,128 @@
+import type { EvaluateTask, Evaluation } from '@downpour/contracts';
+import { objects } from '@downpour/contracts';
+import type { Logger } from '@downpour/platform';
+import type { PulledParameters } from '@downpour/training';
+import { exportModel } from './model-export.ts';
+import type { HeldTask, WorkerVerbs } from './ports.ts';
+import { isDeterministic, MAX_DELIVERIES, problemEvent } from './problems.ts';
+import type { ServedJob } from './served-job.ts';
+import type { ServedJobs } from './served-jobs.ts';
+
+/** Examples of one evaluation step: large enough for TensorFlow's threads, small enough for a 1 MB server's slices. */
+const RUN_EXAMPLES = 1000;
+/** How long the plan of a task's job may lag behind the task. */
+const PLAN_WAIT_MS = 2000;
+
+/** Does evaluation tasks: fresh parameters, the whole test split, an `evaluation` event; with `final` the model's files first. */
+export class Evaluator {
+  readonly #instance: string;
+  readonly #jobs: ServedJobs;
+  readonly #verbs: WorkerVerbs;
+  readonly #log: Logger;
+  readonly #planWaitMs: number;
+
+  constructor(instance: string, jobs: ServedJobs, verbs: WorkerVerbs, log: Logger, planWaitMs = PLAN_WAIT_MS) {
+    this.#instance = instance;
+    this.#jobs = jobs;
+    this.#verbs = verbs;
+    this.#log = log;
+    this.#planWaitMs = planWaitMs;
+  }
+
+  /** The task is done or given back when this settles. Rejects with what went wrong, after it was reported. */
+  async evaluate(held: HeldTask<EvaluateTask>, stop: AbortSignal): Promise<void> {
+    const job = await this.#job(held.task.jobId, stop);
+    if (!job) {
+      this.#log.debug({ job: held.task.jobId }, 'An evaluation was dropped: its job is over');
+      await held.done();
+      return;
+    }
+    const signal = AbortSignal.any([job.abort.signal, stop]);
+    try {
+      await job.use(() => this.#evaluate(job, held.task, signal));
+      await held.done();
+    } catch (error) {
+      if (job.abort.signal.aborted) return await held.done();
+      const again = !isDeterministic(error) && held.delivery <= MAX_DELIVERIES;
+      if (again) await held.giveBack();
+      if (signal.aborted) return;
+      // Without the last evaluation there is no model: the job has failed. An earlier one is only missed.
+      const fatal = !again && held.task.final;
+      await this.#verbs.publish(job.jobId, problemEvent(this.#instance, error, null, fatal));
+      if (!again) await held.done();
+      throw error;
+    }
+  }
+
+  async #evaluate(job: ServedJob, task: EvaluateTask, signal: AbortSignal): Promise<void> {
+    const { plan } = job;
+    const began = performance.now();
+    const [client, replica] = await Promise.all([job.parameters(), job.replica()]);
+    const fresh: PulledParameters = {
+      vector: new Float32Array(plan.layout.length),
+      versions: plan.shards.map(() => -1),
+    };
+    const { vector } = await client.pull(fresh, signal);
+
+    const { trainExamples, testExamples } = plan.dataset.summary;
+    const split = testExamples > 0 ? 'test' : 'train';
+    const count = testExamples > 0 ? testExamples : trainExamples;
+    const run = (begin: number) => {
+      const end = Math.min(begin + RUN_EXAMPLES, count);
+      const examples = this.#verbs.fetchExamples(plan, { split, order: null, begin, end }, signal);
+      examples.catch(() => undefined); // Awaited in its turn.
+      return examples;
+    };
+    const sums = { loss: 0, correct: 0, known: true, examples: 0 };
+    let next = run(0);
+    for (let begin = 0; begin < count; begin += RUN_EXAMPLES) {
+      const examples = await next;
+      if (begin + RUN_EXAMPLES < count) next = run(begin + RUN_EXAMPLES);
+      const part = await replica.evaluate(vector, examples);
+      signal.throwIfAborted();
+      sums.loss += part.lossSum;
+      sums.examples += part.examples;
+      if (part.correct === null) sums.known = false;
+      else sums.correct += part.correct;
+    }
+    const evaluation: Evaluation = {
+      loss: finite(sums.loss / sums.examples),
+      accuracy: sums.known ? sums.correct / sums.examples : null,
+      examples: sums.examples,
+      epoch: task.epoch,
+      at: new Date().toISOString(),
+    };
+    if (task.final) await this.#export(job, vector);
+    await this.#verbs.publish(job.jobId, {
+      type: 'evaluation',
+      at: evaluation.at,
+      evaluation,
+      final: task.final,
+      instance: this.#instance,
+    });
+    const ms = Math.round(performance.now() - began);
+    this.#log.info({ job: job.jobId, ...evaluation, final: task.final, split, ms }, 'Evaluated');
+  }
+
+  async #export(job: ServedJob, vector: Float32Array): Promise<void> {
+    const { model, weights } = exportModel(job.plan, vector);
+    await Promise.all([
+      this.#verbs.putObject(objects.modelTopology(job.jobId), new TextEncoder().encode(JSON.stringify(model))),
+      this.#verbs.putObject(objects.modelWeights(job.jobId), weights),
+    ]);
+  }
+
+  /** The task may come before the plan has; a plan that does not come is gone. */
+  async #job(jobId: string, stop: AbortSignal): Promise<ServedJob | undefined> {
+    const deadline = performance.now() + this.#planWaitMs;
+    while (!this.#jobs.get(jobId) && performance.now() < deadline && !stop.aborted) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return this.#jobs.get(jobId);
+  }
+}
+
+/** Events are JSON: an overflowing loss is told as the largest number there is. */
+function finite(loss: number): number {
+  return Number.isFinite(loss) ? loss : Number.MAX_VALUE;
+}

@@ -1,0 +1,120 @@
+import type { ChunkTask, JobPlan } from '@downpour/contracts';
+import type { ChunkSource, ParameterClient, Replica, ReplicaOptions } from '@downpour/training';
+import { DownpourReplica } from '@downpour/training';
+import type { TaskQueue, WorkerVerbs } from './ports.ts';
+
+type Parameters = ParameterClient & { close(): Promise<void> };
+const NO_CHUNKS: ChunkSource = { nextChunk: async () => null, close: async () => undefined };
+
+/** Pauses after the first, second, ... failure in a row, so that another worker may take the chunk. */
+const PAUSES_MS = [250, 500, 1000, 2000, 5000];
+
+/**
+ * What this worker holds of one running job: its links are opened when first needed and closed when the plan is gone. A link that could not
+ * be opened is tried again at the next use.
+ */
+export class ServedJob {
+  plan: JobPlan;
+  /** Aborted when the job is over for this worker. */
+  readonly abort = new AbortController();
+  /** A fatal problem was reported: nothing more is taken of it until the coordinator has decided. */
+  condemned = false;
+  readonly #instance: string;
+  readonly #verbs: WorkerVerbs;
+  readonly #options: ReplicaOptions;
+  readonly #inUse = new Set<Promise<unknown>>();
+  #chunks: Promise<TaskQueue<ChunkTask>> | null = null;
+  #parameters: Promise<Parameters> | null = null;
+  #replica: Promise<Replica> | null = null;
+  #downpour: Promise<DownpourReplica> | null = null;
+  #failures = 0;
+  #pausedUntilMs = 0;
+
+  constructor(plan: JobPlan, instance: string, verbs: WorkerVerbs, options: ReplicaOptions) {
+    this.plan = plan;
+    this.#instance = instance;
+    this.#verbs = verbs;
+    this.#options = options;
+  }
+
+  get jobId(): string {
+    return this.plan.jobId;
+  }
+
+  /** Whether this worker may take chunks of the job now. In a warmstart one replica trains alone (paper, section 4.1). */
+  get takesChunks(): boolean {
+    const { phase, warmstartWorker } = this.plan;
+    if (this.abort.signal.aborted || this.condemned || phase !== 'training') return false;
+    if (warmstartWorker !== null && warmstartWorker !== this.#instance) return false;
+    return performance.now() >= this.#pausedUntilMs;
+  }
+
+  chunks(): Promise<TaskQueue<ChunkTask>> {
+    return (this.#chunks ??= this.#kept(this.#verbs.openChunks(this.jobId), () => (this.#chunks = null)));
+  }
+
+  parameters(): Promise<Parameters> {
+    return (this.#parameters ??= this.#kept(this.#verbs.openParameters(this.plan), () => (this.#parameters = null)));
+  }
+
+  replica(): Promise<Replica> {
+    return (this.#replica ??= this.#kept(this.#verbs.openReplica(this.plan), () => (this.#replica = null)));
+  }
+
+  downpour(): Promise<DownpourReplica> {
+    return (this.#downpour ??= this.#kept(this.#openDownpour(), () => (this.#downpour = null)));
+  }
+
+  /** Keeps the job's links open while `work` is under way. */
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    const running = work();
+    this.#inUse.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#inUse.delete(running);
+    }
+  }
+
+  failed(): void {
+    this.#pausedUntilMs = performance.now() + PAUSES_MS[Math.min(this.#failures, PAUSES_MS.length - 1)]!;
+    this.#failures += 1;
+  }
+
+  succeeded(): void {
+    this.#failures = 0;
+  }
+
+  /** Lets go: whatever is under way is aborted, then the links are closed. Never rejects. */
+  async close(): Promise<void> {
+    this.abort.abort(new Error(`Job ${this.jobId} is over for this worker`));
+    await Promise.allSettled([...this.#inUse]);
+    await Promise.allSettled([
+      this.#downpour?.then((downpour) => downpour.close()),
+      this.#chunks?.then((chunks) => chunks.close()),
+      this.#parameters?.then((parameters) => parameters.close()),
+      this.#replica?.then((replica) => replica.dispose()),
+    ]);
+  }
+
+  async #openDownpour(): Promise<DownpourReplica> {
+    const [parameters, replica] = await Promise.all([this.parameters(), this.replica()]);
+    return new DownpourReplica(
+      {
+        plan: this.plan,
+        instance: this.#instance,
+        chunks: NO_CHUNKS,
+        parameters,
+        replica,
+        report: (event) => this.#verbs.report(this.jobId, event),
+        signal: this.abort.signal,
+      },
+      this.#options,
+    );
+  }
+
+  #kept<T>(opening: Promise<T>, forget: () => void): Promise<T> {
+    opening.catch(forget);
+    return opening;
+  }
+}

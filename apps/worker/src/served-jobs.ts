@@ -1,0 +1,65 @@
+import type { JobPlan } from '@downpour/contracts';
+import type { ReplicaOptions } from '@downpour/training';
+import { FairShare } from '@downpour/training';
+import type { WorkerVerbs } from './ports.ts';
+import { ServedJob } from './served-job.ts';
+
+/** The jobs whose plans exist, as far as this worker has heard. */
+export class ServedJobs {
+  readonly share = new FairShare();
+  readonly #jobs = new Map<string, ServedJob>();
+  readonly #closing = new Set<Promise<void>>();
+  readonly #instance: string;
+  readonly #verbs: WorkerVerbs;
+  readonly #options: ReplicaOptions;
+  readonly #onChange: () => void;
+
+  constructor(instance: string, verbs: WorkerVerbs, options: ReplicaOptions, onChange: () => void) {
+    this.#instance = instance;
+    this.#verbs = verbs;
+    this.#options = options;
+    this.#onChange = onChange;
+  }
+
+  onPlan(plan: JobPlan): void {
+    const job = this.#jobs.get(plan.jobId);
+    if (job) job.plan = plan;
+    else this.#jobs.set(plan.jobId, new ServedJob(plan, this.#instance, this.#verbs, this.#options));
+    this.#onChange();
+  }
+
+  onGone(jobId: string): void {
+    const job = this.#jobs.get(jobId);
+    if (!job) return;
+    this.#jobs.delete(jobId);
+    this.share.forget(jobId);
+    this.#close(job);
+    this.#onChange();
+  }
+
+  get(jobId: string): ServedJob | undefined {
+    return this.#jobs.get(jobId);
+  }
+
+  get size(): number {
+    return this.#jobs.size;
+  }
+
+  /** Jobs that this worker may take a chunk of now, the one it has spent least time on first. */
+  byDesert(): ServedJob[] {
+    const takers = [...this.#jobs.values()].filter((job) => job.takesChunks).map((job) => job.jobId);
+    return this.share.order(takers).map((jobId) => this.#jobs.get(jobId)!);
+  }
+
+  /** Lets go of everything: work under way is aborted. */
+  async close(): Promise<void> {
+    for (const job of this.#jobs.values()) this.#close(job);
+    this.#jobs.clear();
+    await Promise.all(this.#closing);
+  }
+
+  #close(job: ServedJob): void {
+    const closing = job.close().finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
+  }
+}

@@ -1,0 +1,279 @@
+import type { JobPlan } from '@downpour/contracts';
+import { DownpourError } from '@downpour/contracts';
+import { createLog } from '@downpour/platform';
+import { fakePlan } from '@downpour/training/fakes';
+import { Registry } from 'prom-client';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ChunkAhead } from './chunk-ahead.ts';
+import { Evaluator } from './evaluator.ts';
+import { FakeCluster, pause } from './fake-cluster.ts';
+import { ServedJobs } from './served-jobs.ts';
+import { WorkerLoop } from './worker-loop.ts';
+import { WorkerMetrics } from './worker.metrics.ts';
+
+const log = createLog({ level: 'silent', format: 'json', role: 'worker', instance: 'worker-1' });
+const running: { finish(): Promise<void> }[] = [];
+afterEach(async () => {
+  for (const worker of running.splice(0)) await worker.finish();
+});
+
+function startWorker(cluster: FakeCluster, instance = 'worker-1') {
+  const metrics = new WorkerMetrics(new Registry());
+  const jobs = new ServedJobs(instance, cluster, { eventIntervalMs: 0 }, () => loop.wake());
+  const ahead = new ChunkAhead(jobs, cluster, () => undefined);
+  const evaluator = new Evaluator(instance, jobs, cluster, log, 100);
+  const loop: WorkerLoop = new WorkerLoop({
+    instance,
+    ahead,
+    evaluator,
+    evaluations: cluster.evaluations,
+    verbs: cluster,
+    metrics,
+    log,
+  });
+  loop.start();
+  const worker = {
+    jobs,
+    loop,
+    finish: async (graceMs = 1000) => {
+      await loop.finish(graceMs);
+      await jobs.close();
+    },
+  };
+  running.push(worker);
+  return worker;
+}
+
+const until = (check: () => void) => vi.waitFor(check, { timeout: 5000, interval: 5 });
+
+function withJob(options: Parameters<typeof fakePlan>[0] = {}) {
+  const cluster = new FakeCluster();
+  const plan = fakePlan(options);
+  const replica = cluster.addJob(plan);
+  return {
+    cluster,
+    plan,
+    replica,
+    queue: cluster.chunks.get(plan.jobId)!,
+    parameters: cluster.parameters.get(plan.jobId)!,
+  };
+}
+
+describe('a worker', () => {
+  it('trains every chunk of a job and acknowledges each', async () => {
+    const { cluster, plan, queue, parameters } = withJob({ examples: 100, chunkSize: 20 });
+    startWorker(cluster).jobs.onPlan(plan);
+    await until(() => expect(queue.done).toHaveLength(5));
+    expect(parameters.applied.size).toBe(20);
+    expect(parameters.duplicatesDropped).toBe(0);
+    expect(cluster.problems()).toEqual([]);
+  });
+
+  it('has the next chunk and its examples while it trains one, and never more', async () => {
+    const { cluster, plan, queue, replica } = withJob({ examples: 100, chunkSize: 20 });
+    const held: number[] = [];
+    replica.before = async () => {
+      await pause(5);
+      held.push(queue.held);
+    };
+    startWorker(cluster).jobs.onPlan(plan);
+    await until(() => expect(queue.done).toHaveLength(5));
+    // In training, ahead, and the one before whose acknowledgement is under way.
+    expect(Math.max(...held)).toBeLessThanOrEqual(3);
+    expect(held.filter((count) => count >= 2).length).toBeGreaterThan(10);
+  });
+
+  it('shares its time between two jobs', async () => {
+    const cluster = new FakeCluster();
+    const plans = ['small', 'large'].map((jobId) => fakePlan({ jobId, examples: 400, chunkSize: 10, batchSize: 5 }));
+    const [small, large] = plans.map((plan) => cluster.addJob(plan));
+    small!.before = () => pause(2);
+    large!.before = () => pause(8);
+    const { jobs } = startWorker(cluster);
+    for (const plan of plans) jobs.onPlan(plan);
+    await until(() => expect(cluster.chunks.get('large')!.done.length).toBeGreaterThan(8));
+    const ratio = cluster.chunks.get('small')!.done.length / cluster.chunks.get('large')!.done.length;
+    expect(ratio).toBeGreaterThan(2);
+    expect(ratio).toBeLessThan(7);
+  });
+
+  it('leaves a warmstart to the worker it names, and joins when it is over', async () => {
+    const { cluster, plan, queue } = withJob();
+    const { jobs } = startWorker(cluster);
+    jobs.onPlan({ ...plan, warmstartWorker: 'worker-2' });
+    await pause(50);
+    expect(queue.taken).toBe(0);
+    jobs.onPlan({ ...plan, warmstartWorker: null });
+    await until(() => expect(queue.done).toHaveLength(2));
+  });
+
+  it('takes no chunk of a job that is finishing', async () => {
+    const { cluster, plan, queue } = withJob();
+    startWorker(cluster).jobs.onPlan({ ...plan, phase: 'finishing' });
+    await pause(50);
+    expect(queue.taken).toBe(0);
+  });
+
+  it('lets go of a job whose plan is gone: the chunk goes back, the replica is disposed', async () => {
+    const { cluster, plan, queue, replica } = withJob();
+    replica.before = () => pause(10);
+    const { jobs } = startWorker(cluster);
+    jobs.onPlan(plan);
+    await until(() => expect(replica.steps.length).toBeGreaterThan(0));
+    jobs.onGone(plan.jobId);
+    await until(() => expect(cluster.disposed).toEqual([plan.jobId]));
+    await until(() => expect(queue.held).toBe(0));
+    expect(queue.done).toHaveLength(0);
+    expect(cluster.problems()).toEqual([]);
+  });
+
+  it('reports a step that fails by chance, and trains the chunk at the next try', async () => {
+    const { cluster, plan, queue, replica, parameters } = withJob();
+    let failures = 0;
+    replica.before = () => {
+      if (failures++ === 0) throw new Error('out of luck');
+    };
+    startWorker(cluster).jobs.onPlan(plan);
+    await until(() => expect(queue.done).toHaveLength(2));
+    expect(cluster.problems()).toMatchObject([{ fatal: false, message: 'out of luck', chunk: { epoch: 0, chunk: 0 } }]);
+    expect(parameters.applied.size).toBe(8);
+  });
+
+  it('reports a step that will always fail as fatal, and takes nothing more of the job', async () => {
+    const { cluster, plan, queue, replica } = withJob();
+    replica.before = () => {
+      throw new DownpourError('invalid-model', 'Layer dense_1 does not fit');
+    };
+    startWorker(cluster).jobs.onPlan(plan);
+    await until(() => expect(cluster.problems()).toHaveLength(1));
+    expect(cluster.problems()[0]).toMatchObject({ fatal: true, code: 'invalid-model' });
+    await until(() => expect(queue.held).toBe(0));
+    const { taken } = queue;
+    await pause(50);
+    expect(queue.taken).toBe(taken);
+  });
+
+  it('does not try a chunk a sixth time, and names it', async () => {
+    const { cluster, plan, queue, replica } = withJob();
+    queue.waiting[0]!.deliveries = 5;
+    startWorker(cluster).jobs.onPlan(plan);
+    await until(() => expect(cluster.problems()).toHaveLength(1));
+    expect(cluster.problems()[0]).toMatchObject({ fatal: true, code: 'poison-chunk', chunk: { epoch: 0, chunk: 0 } });
+    expect(cluster.problems()[0]!.message).toContain('Chunk 0 of epoch 0');
+    expect(replica.steps).toHaveLength(0);
+  });
+
+  it('finishes its chunk when it leaves, and gives back the one ahead', async () => {
+    const { cluster, plan, queue, replica } = withJob({ examples: 100, chunkSize: 20 });
+    replica.before = () => pause(10);
+    const worker = startWorker(cluster);
+    worker.jobs.onPlan(plan);
+    await until(() => expect(replica.steps.length).toBeGreaterThan(0));
+    await worker.finish();
+    expect(queue.held).toBe(0);
+    expect(queue.done).toHaveLength(1);
+    expect(queue.waiting).toHaveLength(4);
+  });
+
+  it('gives its chunk back when finishing it would take too long', async () => {
+    const { cluster, plan, queue, replica, parameters } = withJob();
+    replica.before = () => pause(60);
+    const worker = startWorker(cluster);
+    worker.jobs.onPlan(plan);
+    await until(() => expect(replica.steps.length).toBeGreaterThan(0));
+    await worker.finish(20);
+    expect(queue.held).toBe(0);
+    expect(queue.done).toHaveLength(0);
+    expect(parameters.outstanding).toBe(0);
+  });
+
+  it('two workers train each chunk once, whatever one of them gives back', async () => {
+    const { cluster, plan, queue, parameters } = withJob({ examples: 400, chunkSize: 20 });
+    const first = startWorker(cluster, 'worker-1');
+    const second = startWorker(cluster, 'worker-2');
+    for (const { jobs } of [first, second]) jobs.onPlan(plan);
+    await until(() => expect(queue.done.length).toBeGreaterThan(3));
+    await first.finish(0);
+    await until(() => expect(queue.done).toHaveLength(20));
+    expect(parameters.applied.size).toBe(80);
+  });
+});
+
+describe('an evaluation', () => {
+  const task = (plan: JobPlan, final: boolean) =>
+    ({ type: 'evaluate', v: 1, jobId: plan.jobId, epoch: 1, final }) as const;
+
+  it('comes before chunks, runs over the whole test split, and is published', async () => {
+    const { cluster, plan, replica } = withJob();
+    plan.dataset.summary.testExamples = 2500;
+    const order: string[] = [];
+    replica.before = () => void order.push('step');
+    cluster.beforeExamples = (split) => void order.push(split);
+    cluster.evaluations.add(task(plan, false));
+    const { jobs } = startWorker(cluster);
+    await pause(20);
+    jobs.onPlan(plan);
+    await until(() => expect(cluster.evaluations.done).toHaveLength(1));
+    const runs = cluster.requests.filter((request) => request.split === 'test');
+    expect(runs.map(({ begin, end }) => [begin, end])).toEqual([
+      [0, 1000],
+      [1000, 2000],
+      [2000, 2500],
+    ]);
+    const evaluation = cluster.events.find(({ event }) => event.type === 'evaluation')!.event;
+    expect(evaluation).toMatchObject({ final: false, evaluation: { examples: 2500, epoch: 1, accuracy: null } });
+    expect(cluster.objects.size).toBe(0);
+  });
+
+  it('falls back on the training split where there is no test split', async () => {
+    const { cluster, plan } = withJob();
+    cluster.evaluations.add(task(plan, false));
+    startWorker(cluster).jobs.onPlan({ ...plan, phase: 'finishing' });
+    await until(() => expect(cluster.evaluations.done).toHaveLength(1));
+    expect(cluster.requests).toMatchObject([{ split: 'train', order: null, begin: 0, end: 40 }]);
+  });
+
+  it('writes the model before it tells of the last evaluation', async () => {
+    const { cluster, plan, parameters } = withJob();
+    parameters.vector[0] = 3;
+    cluster.publish = async (jobId, event) => {
+      if (event.type === 'evaluation') expect([...cluster.objects.keys()]).toHaveLength(2);
+      cluster.events.push({ jobId, event });
+    };
+    cluster.evaluations.add(task(plan, true));
+    startWorker(cluster).jobs.onPlan({ ...plan, phase: 'finishing' });
+    await until(() => expect(cluster.evaluations.done).toHaveLength(1));
+    const weights = cluster.objects.get(`jobs/${plan.jobId}/weights.bin`)!;
+    expect(new Float32Array(weights.buffer)[0]).toBe(3);
+    const model = JSON.parse(new TextDecoder().decode(cluster.objects.get(`jobs/${plan.jobId}/model.json`)));
+    expect(model.weightsManifest).toEqual([
+      { paths: ['weights.bin'], weights: [{ name: 'w', shape: [1], dtype: 'float32' }] },
+    ]);
+    expect(cluster.events.at(-1)!.event).toMatchObject({
+      type: 'evaluation',
+      final: true,
+      evaluation: { loss: expect.closeTo(0, 6) },
+    });
+  });
+
+  it('that fails by chance is done at the next try', async () => {
+    const { cluster, plan } = withJob();
+    let failures = 0;
+    cluster.beforeExamples = () => {
+      if (failures++ < 2) throw new Error('no luck');
+    };
+    cluster.evaluations.add(task(plan, true));
+    startWorker(cluster).jobs.onPlan({ ...plan, phase: 'finishing' });
+    await until(() => expect(cluster.evaluations.done).toHaveLength(1));
+    expect(cluster.problems().map((problem) => problem.fatal)).toEqual([false, false]);
+    expect(cluster.events.at(-1)!.event.type).toBe('evaluation');
+  });
+
+  it('is dropped when its job is over', async () => {
+    const { cluster, plan } = withJob();
+    cluster.evaluations.add(task(plan, false));
+    startWorker(cluster);
+    await until(() => expect(cluster.evaluations.done).toHaveLength(1));
+    expect(cluster.events).toEqual([]);
+  });
+});

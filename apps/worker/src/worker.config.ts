@@ -1,0 +1,24 @@
+import { envBoolean, envDurationMs, envInteger, serviceConfigSchema } from '@downpour/platform';
+import type { z } from 'zod';
+
+/** Everything a worker reads from the environment. */
+export const workerConfigSchema = serviceConfigSchema('worker').extend({
+  WORKER_THREADS: envInteger(1, 1024)
+    .default(1)
+    .describe(
+      "Threads of one TensorFlow operation. 1 is best where workers share a machine; a machine's cores where one has it alone",
+    ),
+  FETCH_AHEAD: envBoolean()
+    .default(true)
+    .describe(
+      "Fetch the next step's parameters while this one computes: hides the round trip at one step of staleness",
+    ),
+  OUTSTANDING_PUSHES: envInteger(1, 64)
+    .default(4)
+    .describe('Gradients that may be on their way to the push log at once; more costs a vector of memory each'),
+  EVENT_INTERVAL_MS: envDurationMs(0, 60_000).default(250).describe('Least time between two progress events of a job'),
+  FINISH_GRACE_MS: envDurationMs(0, 600_000)
+    .default(5000)
+    .describe('How long a stopping worker may take to finish its chunk before it gives it back'),
+});
+export type WorkerConfig = z.infer<typeof workerConfigSchema>;
