@@ -6,6 +6,8 @@ export default defineConfig({
   ssr: { resolve: { conditions: ['@downpour/source'], externalConditions: ['@downpour/source'] } },
   test: {
     include: ['{apps,libs}/*/src/**/*.spec.ts', 'tools/**/*.spec.ts'],
+    // They need built apps and real servers, and have configurations of their own.
+    exclude: ['apps/e2e/**', '**/node_modules/**', '**/dist/**'],
     pool: 'forks',
     execArgv: ['--conditions=@downpour/source', '--no-warnings=ExperimentalWarning'],
     testTimeout: 30_000,
