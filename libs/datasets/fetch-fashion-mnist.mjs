@@ -6,13 +6,15 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 
 const PACKAGE = 'dataset-fashion-mnist';
+/** Of the files once inflated: compression may differ between releases. */
 const SHA256 = {
-  'train-images-idx3-ubyte.gz': 'b0564c3eedabfbf835052cff8503ea422014ce006caf5b757f851416ee8300c7',
-  'train-labels-idx1-ubyte.gz': '0ae29f65d86684f32d1b9c85147786c547b9c6aebcaf235f0400a0cce308b056',
-  't10k-images-idx3-ubyte.gz': 'cc1d090a38ace84dfa1aa66e3ada7c336ef481a96936906477e6dd344da56eaa',
-  't10k-labels-idx1-ubyte.gz': '8d3605d196f4be44669e46906da9733c8131fef761fdbfec72c424d5222f1a05',
+  'train-images-idx3-ubyte.gz': 'c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888',
+  'train-labels-idx1-ubyte.gz': 'bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9',
+  't10k-images-idx3-ubyte.gz': '5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b',
+  't10k-labels-idx1-ubyte.gz': '0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34',
 };
 const UPLOAD = `Where there is no apt, upload the four files of Fashion-MNIST to a running gateway and name the id it answers as the data set:
   curl http://127.0.0.1:8080/v1/datasets \\
@@ -28,7 +30,7 @@ const isWhole = (path) =>
     ([name, digest]) =>
       existsSync(join(path, name)) &&
       createHash('sha256')
-        .update(readFileSync(join(path, name)))
+        .update(gunzipSync(readFileSync(join(path, name))))
         .digest('hex') === digest,
   );
 
