@@ -1,0 +1,21 @@
+import type { ChunkTask, DatasetRecord, JobPlan } from '@downpour/contracts';
+
+/** The job's work queue. */
+export interface ChunkQueuePort {
+  /** Puts the tasks in, in order; resolves when all are stored. A task that is in already, by (job, epoch, chunk), is not put in again. */
+  enqueue(jobId: string, tasks: readonly ChunkTask[]): Promise<void>;
+}
+
+export interface PlanReader {
+  /** Null when the job does not run (any more). */
+  plan(jobId: string): Promise<JobPlan | null>;
+}
+
+export interface DatasetRecords {
+  record(datasetId: string): Promise<DatasetRecord | null>;
+}
+
+export const CHUNK_QUEUE = Symbol('CHUNK_QUEUE');
+export const PLAN_READER = Symbol('PLAN_READER');
+export const DATASET_RECORDS = Symbol('DATASET_RECORDS');
+export const BLOB_SOURCE = Symbol('BLOB_SOURCE');
