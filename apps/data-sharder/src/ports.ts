@@ -14,8 +14,3 @@ export interface PlanReader {
 export interface DatasetRecords {
   record(datasetId: string): Promise<DatasetRecord | null>;
 }
-
-export const CHUNK_QUEUE = Symbol('CHUNK_QUEUE');
-export const PLAN_READER = Symbol('PLAN_READER');
-export const DATASET_RECORDS = Symbol('DATASET_RECORDS');
-export const BLOB_SOURCE = Symbol('BLOB_SOURCE');
