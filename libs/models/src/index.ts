@@ -1,1 +1,12 @@
-export {};
+export { modelFromTopology } from './build-model.ts';
+export { exportModel } from './export-model.ts';
+export { defaultLoss } from './losses/loss-kind.ts';
+export { layoutOf, variablesOf } from './parameter-layout.ts';
+export { prepareModel } from './prepare-model.ts';
+export { TrainingModel } from './training-model.ts';
+export type { ExportedModel } from './export-model.ts';
+export type { LossKind } from './losses/loss-kind.ts';
+export type { PreparedModel } from './prepare-model.ts';
+export type { UniformSource } from './seeded-dropout.ts';
+export type { StepTensors } from './training-model.ts';
+export type { Topology } from './topology/topology.ts';

@@ -1,0 +1,40 @@
+import type { DatasetSummary, ModelSpec, ParameterLayout } from '@downpour/contracts';
+import { modelFromTopology } from './build-model.ts';
+import { checkOutputs } from './losses/check-outputs.ts';
+import { defaultLoss, type LossKind } from './losses/loss-kind.ts';
+import { layoutOf, variablesOf } from './parameter-layout.ts';
+import { invalidModel } from './topology/invalid-model.ts';
+import { modelTopology } from './topology/model-topology.ts';
+import { seededTopology } from './topology/seeded-topology.ts';
+import type { Topology } from './topology/topology.ts';
+
+export interface PreparedModel {
+  topology: Topology;
+  layout: ParameterLayout;
+  /** float32 [layout.length]; one seed gives one vector. */
+  initial: Float32Array;
+  loss: LossKind;
+}
+
+/**
+ * Builds a job's model, checks it against the data set and draws its initial parameters.
+ * @throws DownpourError invalid-model
+ */
+export async function prepareModel(
+  spec: { model: ModelSpec; loss?: LossKind; seed: number },
+  dataset: DatasetSummary,
+): Promise<PreparedModel> {
+  const topology = modelTopology(spec.model, dataset);
+  const loss = spec.loss ?? defaultLoss(dataset);
+  const model = await modelFromTopology(seededTopology(topology, spec.seed));
+  try {
+    checkOutputs(model.outputs[0]!.shape, dataset, loss);
+    const layout = layoutOf(model);
+    if (layout.trainableLength === 0) throw invalidModel('model.topology', 'The model has no parameter to train.');
+    const initial = new Float32Array(layout.length);
+    variablesOf(model).forEach((variable, i) => initial.set(variable.read().dataSync(), layout.variables[i]!.offset));
+    return { topology, layout, initial, loss };
+  } finally {
+    model.dispose();
+  }
+}

@@ -1,0 +1,7 @@
+/** `@downpour/models/topology`: what can be said of a model without TensorFlow. */
+export { canonicalTopology, checkTopology } from './canonical-topology.ts';
+export { modelTopology } from './model-topology.ts';
+export { defaultLoss } from '../losses/loss-kind.ts';
+export { exportModel } from '../export-model.ts';
+export type { ExportedModel } from '../export-model.ts';
+export type { LayerNode, Topology } from './topology.ts';

@@ -1,0 +1,142 @@
+import type { DatasetSummary, ParameterLayout } from '@downpour/contracts';
+import tf from '@tensorflow/tfjs';
+import type { LayersModel, Scalar, Tensor, Tensor1D, Tensor2D, Variable } from '@tensorflow/tfjs';
+import { modelFromTopology } from './build-model.ts';
+import { checkOutputs } from './losses/check-outputs.ts';
+import type { LossKind } from './losses/loss-kind.ts';
+import { LOSSES } from './losses/losses.ts';
+import type { OutputForm } from './losses/output-form.ts';
+import { targetsOf } from './losses/targets.ts';
+import { correctAnswers } from './metrics/accuracy.ts';
+import { layoutOf, variablesOf, type LayerVariable } from './parameter-layout.ts';
+import { SeededDropout, type UniformSource } from './seeded-dropout.ts';
+import { inputShapeOf, type Topology } from './topology/topology.ts';
+import { trainingTopology } from './topology/training-topology.ts';
+
+/** Tensors of a step. */
+export interface StepTensors {
+  /** float32 [layout.length]: gradient of the batch's mean loss, then what each state variable changed by. */
+  gradient: Tensor1D;
+  /** float32 [2]: mean loss (regularisers included), right answers (0 where there are none). */
+  stats: Tensor1D;
+}
+
+/**
+ * A model as it is trained: a function from a flat parameter vector and a batch to a flat gradient, written in tfjs ops alone, so
+ * that it runs op by op on any backend and can be recorded and compiled (libs/engine).
+ */
+export class TrainingModel {
+  readonly layout: ParameterLayout;
+  readonly dataset: DatasetSummary;
+  /** Shape of one example at the model's input. */
+  readonly inputShape: readonly number[];
+  readonly #model: LayersModel;
+  readonly #loss: LossKind;
+  readonly #form: OutputForm;
+  readonly #variables: LayerVariable[];
+  readonly #dropouts: SeededDropout[];
+
+  private constructor(
+    model: LayersModel,
+    topology: Topology,
+    form: OutputForm,
+    dataset: DatasetSummary,
+    loss: LossKind,
+  ) {
+    this.#model = model;
+    this.#loss = loss;
+    this.#form = form;
+    this.dataset = dataset;
+    this.layout = layoutOf(model);
+    this.inputShape = inputShapeOf(topology) ?? dataset.featureShape;
+    this.#variables = variablesOf(model);
+    this.#dropouts = model.layers.filter((layer): layer is SeededDropout => layer instanceof SeededDropout);
+  }
+
+  /** @throws DownpourError invalid-model */
+  static async open(topology: Topology, dataset: DatasetSummary, loss: LossKind): Promise<TrainingModel> {
+    const { topology: twin, form } = trainingTopology(topology, loss);
+    const model = await modelFromTopology(twin);
+    try {
+      checkOutputs(model.outputs[0]!.shape, dataset, loss);
+      return new TrainingModel(model, topology, form, dataset, loss);
+    } catch (error) {
+      model.dispose();
+      throw error;
+    }
+  }
+
+  /**
+   * Forward and backward. `parameters` float32 [layout.length], `features` float32 [n, ...inputShape], `labels` int32 [n] or float32
+   * [n, labelWidth]. `uniform` gives dropout its numbers.
+   */
+  step(parameters: Tensor1D, features: Tensor, labels: Tensor, uniform: UniformSource): StepTensors {
+    return tf.tidy(() => {
+      this.#assign(parameters);
+      for (const dropout of this.#dropouts) dropout.source = uniform;
+      const trainable = this.#variables.filter((_, i) => this.layout.variables[i]!.trainable);
+      const state = this.#variables.filter((_, i) => !this.layout.variables[i]!.trainable);
+      // Handles of their own on the values before: a layer that writes its state replaces the variable's value.
+      const before = state.map((variable) => tf.clone(variable.read()));
+      let correct: Scalar | null = null;
+      const forward = () => {
+        const output = this.#model.apply(features, { training: true }) as Tensor2D;
+        correct = this.#correct(output, labels);
+        // Outlives the tape's scope, which drops all but the loss.
+        if (correct) tf.keep(correct);
+        const losses = [tf.mean(this.#losses(output, labels)) as Scalar, ...this.#model.calculateLosses()];
+        return losses.reduce((sum, loss) => tf.add(sum, loss) as Scalar);
+      };
+      const variables = trainable.map((variable) => variable.read() as Variable);
+      const { value, grads } = this.#gradients(forward, variables);
+      const parts = [
+        ...variables.map((variable) => flat(grads[variable.name] ?? tf.zerosLike(variable))),
+        ...state.map((variable, i) => flat(tf.sub(variable.read(), before[i]!))),
+      ];
+      const gradient = parts.length === 1 ? parts[0]! : tf.concat(parts);
+      const stats = tf.stack([value, correct ?? tf.scalar(0)]) as Tensor1D;
+      tf.dispose(correct ?? []);
+      return { gradient, stats };
+    });
+  }
+
+  /** float32 [2]: summed loss and right answers of a batch; dropout off, batch normalisation by its moving averages. */
+  evaluate(parameters: Tensor1D, features: Tensor, labels: Tensor): Tensor1D {
+    return tf.tidy(() => {
+      this.#assign(parameters);
+      const output = this.#model.apply(features, { training: false }) as Tensor2D;
+      const correct = this.#correct(output, labels) ?? tf.scalar(0);
+      return tf.stack([tf.sum(this.#losses(output, labels)), correct]) as Tensor1D;
+    });
+  }
+
+  dispose(): void {
+    this.#model.dispose();
+  }
+
+  #gradients(forward: () => Scalar, variables: Variable[]): { value: Scalar; grads: Record<string, Tensor> } {
+    // Nothing to learn (a model of frozen layers): tfjs refuses to differentiate.
+    if (variables.length === 0) return { value: forward(), grads: {} };
+    return tf.variableGrads(forward, variables);
+  }
+
+  #losses(output: Tensor2D, labels: Tensor): Tensor1D {
+    const targets = targetsOf(labels, this.dataset, output.shape[1]);
+    return LOSSES[this.#loss](output, targets, this.#form);
+  }
+
+  #correct(output: Tensor2D, labels: Tensor): Scalar | null {
+    return correctAnswers(output, labels, this.dataset, this.#form);
+  }
+
+  #assign(parameters: Tensor1D): void {
+    const { variables } = this.layout;
+    const lengths = variables.map(({ length }) => length);
+    const parts = lengths.length === 1 ? [parameters] : tf.split(parameters, lengths);
+    parts.forEach((part, i) => this.#variables[i]!.write(tf.reshape(part, variables[i]!.shape)));
+  }
+}
+
+function flat(tensor: Tensor): Tensor1D {
+  return tf.reshape(tensor, [-1]);
+}
