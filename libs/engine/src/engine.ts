@@ -1,0 +1,82 @@
+import type { DatasetSummary, JobPlan, JobSpec, ParameterLayout } from '@downpour/contracts';
+import type { LossKind, PreparedModel } from '@downpour/models';
+import type { Replica } from '@downpour/training';
+import { defaultLoss, exportModel, type ExportedModel } from '@downpour/models/topology';
+import type { EngineInfo } from './thread/messages.ts';
+import { TensorFlowThread } from './thread/tensorflow-thread.ts';
+import { ThreadReplica, type ReplicaEvents } from './thread-replica.ts';
+
+export interface EngineOptions {
+  /** Threads that one TensorFlow op may use. @default 1: several workers share a machine; one worker on a big one gains from more. */
+  threads?: number;
+}
+
+/** What a replica is opened with: a job's plan, or as much of one. */
+export type ReplicaInput = Pick<JobPlan, 'topology' | 'layout'> & {
+  spec: { loss?: LossKind };
+  dataset: { summary: DatasetSummary };
+};
+
+export interface ReplicaOptions extends ReplicaEvents {
+  /** false: run op by op, for comparison. @default true */
+  compile?: boolean;
+}
+
+/**
+ * TensorFlow for a worker process: one thread of its own, shared by all jobs, started at the first call. This object itself
+ * loads no TensorFlow, so it costs nothing until used. Make one for a process.
+ */
+export class Engine {
+  readonly #thread: TensorFlowThread;
+  #nextReplica = 1;
+
+  private constructor(options: EngineOptions) {
+    this.#thread = new TensorFlowThread(options.threads === undefined ? {} : { intraOpThreads: options.threads });
+  }
+
+  /** Resolves when TensorFlow is loaded. */
+  static async start(options: EngineOptions = {}): Promise<Engine> {
+    const engine = new Engine(options);
+    await engine.info();
+    return engine;
+  }
+
+  /**
+   * Builds a job's model, checks it against the data set, and draws its initial parameters from the job's seed.
+   * @throws DownpourError invalid-model
+   */
+  prepare(spec: Pick<JobSpec, 'model' | 'loss' | 'seed'>, dataset: DatasetSummary): Promise<PreparedModel> {
+    const { model, loss, seed } = spec;
+    return this.#thread.call('prepare', { spec: { model, loss, seed }, dataset });
+  }
+
+  /** @throws DownpourError invalid-model when this version of Downpour lays the model out in another way than the plan */
+  async replica(plan: ReplicaInput, options: ReplicaOptions = {}): Promise<Replica> {
+    const { topology, layout } = plan;
+    const { summary: dataset } = plan.dataset;
+    const loss = plan.spec.loss ?? defaultLoss(dataset);
+    const { compile = true, ...events } = options;
+    const replica = new ThreadReplica(
+      this.#thread,
+      this.#nextReplica++,
+      { topology, layout, dataset, loss, compile },
+      events,
+    );
+    await replica.open();
+    return replica;
+  }
+
+  /** `model.json` and `weights.bin` for `tf.loadLayersModel`; `vector` float32 [layout.length]. */
+  exportModel(topology: Record<string, unknown>, layout: ParameterLayout, vector: Float32Array): ExportedModel {
+    return exportModel(topology, layout, vector);
+  }
+
+  info(): Promise<EngineInfo> {
+    return this.#thread.call('info', {});
+  }
+
+  /** Ends the thread; calls under way are rejected. */
+  close(): Promise<void> {
+    return this.#thread.close();
+  }
+}

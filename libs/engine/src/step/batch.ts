@@ -1,0 +1,27 @@
+/** One batch on the host. */
+export interface Batch {
+  count: number;
+  /** uint8 or float32, [count, ...featureShape]; uint8 is divided by 255 in the step. */
+  features: Uint8Array | Float32Array;
+  /** int32 [count] or float32 [count, labelWidth]. */
+  labels: Int32Array | Float32Array;
+}
+
+export interface HostStep {
+  /** float32 [layout.length]. */
+  gradient: Float32Array;
+  loss: number;
+  correct: number;
+}
+
+export interface HostEvaluation {
+  lossSum: number;
+  correct: number;
+}
+
+/** Two ways to run a model's steps: op by op, and as a TensorFlow graph. Same numbers. */
+export interface StepRunner {
+  step(parameters: Float32Array, batch: Batch, seed: number): HostStep;
+  evaluate(parameters: Float32Array, batch: Batch): HostEvaluation;
+  dispose(): void;
+}

@@ -1,0 +1,41 @@
+import util from 'node:util';
+import type { Backend } from './binding.ts';
+
+export interface TensorFlowOptions {
+  /** Threads that one op may use. @default 1, so that workers share a machine fairly; raise it for one worker on a big one. */
+  intraOpThreads?: number;
+  /** Ops that may run at the same time. @default 1 */
+  interOpThreads?: number;
+}
+
+export interface TensorFlow {
+  tf: typeof import('@tensorflow/tfjs');
+  backend: Backend;
+  version: string;
+}
+
+let loaded: Promise<TensorFlow> | null = null;
+
+/**
+ * Loads tfjs-node into this thread. TensorFlow reads its settings from the environment once for each process, when it is first
+ * loaded; what the environment already says wins.
+ */
+export function loadTensorFlow(options: TensorFlowOptions = {}): Promise<TensorFlow> {
+  loaded ??= load(options);
+  return loaded;
+}
+
+async function load(options: TensorFlowOptions): Promise<TensorFlow> {
+  // Levels below error are about the CPU's instruction sets and the like.
+  process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
+  process.env['TF_NUM_INTRAOP_THREADS'] ??= String(options.intraOpThreads ?? 1);
+  process.env['TF_NUM_INTEROP_THREADS'] ??= String(options.interOpThreads ?? 1);
+  // Node 23 took these away; tfjs-node still calls them (tfjs issue 8609).
+  const old = util as unknown as Record<string, unknown>;
+  old['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
+  old['isArray'] = Array.isArray;
+  const { default: tf } = await import('@tensorflow/tfjs-node');
+  await tf.ready();
+  const backend = tf.backend() as unknown as Backend;
+  return { tf: tf as unknown as TensorFlow['tf'], backend, version: backend.binding.TF_Version };
+}

@@ -1,0 +1,55 @@
+import type { DatasetSummary, ErrorCode, ModelSpec, ParameterLayout } from '@downpour/contracts';
+import type { LossKind, PreparedModel } from '@downpour/models';
+import type { Batch, HostEvaluation } from '../step/batch.ts';
+
+export interface ModelToPrepare {
+  model: ModelSpec;
+  loss?: LossKind;
+  seed: number;
+}
+
+/** What a thread needs to run the steps of a job's model. */
+export interface ReplicaPlan {
+  topology: Record<string, unknown>;
+  layout: ParameterLayout;
+  dataset: DatasetSummary;
+  loss: LossKind;
+  /** false: op by op, for comparison. */
+  compile: boolean;
+}
+
+export interface EngineInfo {
+  tensorflow: string;
+  intraOpThreads: number;
+}
+
+/** Questions to the thread that runs TensorFlow, each with what it answers. */
+export interface ThreadCalls {
+  info: { ask: Record<string, never>; answer: EngineInfo };
+  prepare: { ask: { spec: ModelToPrepare; dataset: DatasetSummary }; answer: PreparedModel };
+  open: { ask: { replica: number; plan: ReplicaPlan }; answer: null };
+  step: { ask: { replica: number; parameters: Float32Array; batch: Batch; seed: number }; answer: ThreadStep };
+  evaluate: { ask: { replica: number; parameters: Float32Array; batch: Batch }; answer: HostEvaluation };
+  close: { ask: { replica: number }; answer: null };
+}
+export type CallName = keyof ThreadCalls;
+
+export interface ThreadStep {
+  gradient: Float32Array;
+  loss: number;
+  correct: number;
+  /** Time in TensorFlow. */
+  computeMs: number;
+  /** Set once, when a model turned out not to be compilable: why. */
+  fellBack: string | null;
+}
+
+export type CallMessage = { [Name in CallName]: { id: number; name: Name; ask: ThreadCalls[Name]['ask'] } }[CallName];
+
+export interface ThreadError {
+  code: ErrorCode;
+  message: string;
+  field: string | undefined;
+}
+
+export type ReplyMessage = { id: number; answer: unknown } | { id: number; error: ThreadError };

@@ -1,0 +1,71 @@
+import { DownpourError } from '@downpour/contracts';
+import { prepareModel, TrainingModel, type Topology } from '@downpour/models';
+import type { StepRunner } from '../step/batch.ts';
+import { EagerRunner } from '../step/eager-runner.ts';
+import type { TensorFlow } from '../tensorflow/load.ts';
+import { checkLayout } from './check-layout.ts';
+import type { CallMessage, ReplicaPlan, ThreadStep } from './messages.ts';
+
+/** What the thread does: models by number, one runner each. */
+export class ThreadService {
+  readonly #tensorflow: TensorFlow;
+  readonly #runners = new Map<number, StepRunner>();
+
+  constructor(tensorflow: TensorFlow) {
+    this.#tensorflow = tensorflow;
+  }
+
+  /** Buffers pushed to `transfer` move to the asker instead of being copied. */
+  async answer(message: CallMessage, transfer: ArrayBuffer[]): Promise<unknown> {
+    switch (message.name) {
+      case 'info':
+        return {
+          tensorflow: this.#tensorflow.version,
+          intraOpThreads: Number(process.env['TF_NUM_INTRAOP_THREADS']),
+        };
+      case 'prepare': {
+        const prepared = await prepareModel(message.ask.spec, message.ask.dataset);
+        transfer.push(prepared.initial.buffer as ArrayBuffer);
+        return prepared;
+      }
+      case 'open': {
+        const { replica, plan } = message.ask;
+        this.#close(replica);
+        this.#runners.set(replica, await this.#open(plan));
+        return null;
+      }
+      case 'step': {
+        const { replica, parameters, batch, seed } = message.ask;
+        const runner = this.#runner(replica);
+        const began = performance.now();
+        const { gradient, loss, correct } = runner.step(parameters, batch, seed);
+        transfer.push(gradient.buffer as ArrayBuffer);
+        return { gradient, loss, correct, computeMs: performance.now() - began, fellBack: null } satisfies ThreadStep;
+      }
+      case 'evaluate': {
+        const { replica, parameters, batch } = message.ask;
+        return this.#runner(replica).evaluate(parameters, batch);
+      }
+      case 'close':
+        this.#close(message.ask.replica);
+        return null;
+    }
+  }
+
+  async #open(plan: ReplicaPlan): Promise<StepRunner> {
+    const model = await TrainingModel.open(plan.topology as unknown as Topology, plan.dataset, plan.loss);
+    checkLayout(model.layout, plan.layout);
+    return new EagerRunner(this.#tensorflow, model);
+  }
+
+  #runner(replica: number): StepRunner {
+    const runner = this.#runners.get(replica);
+    if (!runner) throw new DownpourError('not-found', `Replica ${replica} is not open in this thread; open it first`);
+    return runner;
+  }
+
+  #close(replica: number): void {
+    this.#runners.get(replica)?.dispose();
+    this.#runners.delete(replica);
+  }
+}
