@@ -2,7 +2,6 @@ import type { EvaluateTask, Evaluation } from '@downpour/contracts';
 import { objects } from '@downpour/contracts';
 import type { Logger } from '@downpour/platform';
 import type { PulledParameters } from '@downpour/training';
-import { exportModel } from './model-export.ts';
 import type { HeldTask, WorkerVerbs } from './ports.ts';
 import { isDeterministic, MAX_DELIVERIES, problemEvent } from './problems.ts';
 import type { ServedJob } from './served-job.ts';
@@ -105,9 +104,9 @@ export class Evaluator {
   }
 
   async #export(job: ServedJob, vector: Float32Array): Promise<void> {
-    const { model, weights } = exportModel(job.plan, vector);
+    const { modelJson, weights } = this.#verbs.exportModel(job.plan, vector);
     await Promise.all([
-      this.#verbs.putObject(objects.modelTopology(job.jobId), new TextEncoder().encode(JSON.stringify(model))),
+      this.#verbs.putObject(objects.modelTopology(job.jobId), new TextEncoder().encode(modelJson)),
       this.#verbs.putObject(objects.modelWeights(job.jobId), weights),
     ]);
   }

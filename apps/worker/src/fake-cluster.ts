@@ -114,6 +114,10 @@ export class FakeCluster implements WorkerVerbs {
     this.events.push({ jobId, event });
   }
 
+  exportModel(plan: JobPlan, vector: Float32Array) {
+    return { modelJson: plan.jobId, weights: new Uint8Array(vector.slice().buffer) };
+  }
+
   async putObject(name: string, bytes: Uint8Array): Promise<void> {
     this.objects.set(name, bytes.slice());
   }

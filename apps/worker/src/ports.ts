@@ -39,6 +39,8 @@ export interface WorkerVerbs {
   report(jobId: string, event: JobEvent): void;
   /** An event that must not: resolves when it is stored. */
   publish(jobId: string, event: JobEvent): Promise<void>;
+  /** Content of model.json and weights.bin, as `tf.loadLayersModel` reads them. */
+  exportModel(plan: JobPlan, vector: Float32Array): { modelJson: string; weights: Uint8Array };
   putObject(name: string, bytes: Uint8Array): Promise<void>;
   prepare(request: PrepareRequest): Promise<PrepareReply>;
 }

@@ -1,0 +1,86 @@
+import type { JobPlan } from '@downpour/contracts';
+import type { Logger } from '@downpour/platform';
+import { ChunkAhead } from './chunk-ahead.ts';
+import { Evaluator } from './evaluator.ts';
+import type { EvaluationQueuePort, WorkerVerbs } from './ports.ts';
+import { isDeterministic, problemEvent } from './problems.ts';
+import type { ServedJob } from './served-job.ts';
+import { ServedJobs } from './served-jobs.ts';
+import type { WorkerConfig } from './worker.config.ts';
+import { WorkerLoop } from './worker-loop.ts';
+import type { WorkerMetrics } from './worker.metrics.ts';
+
+export interface WorkerParts {
+  instance: string;
+  config: Pick<WorkerConfig, 'FETCH_AHEAD' | 'OUTSTANDING_PUSHES' | 'EVENT_INTERVAL_MS' | 'FINISH_GRACE_MS'>;
+  verbs: WorkerVerbs;
+  evaluations: EvaluationQueuePort;
+  metrics: WorkerMetrics;
+  log: Logger;
+  /** @default 2000 */
+  planWaitMs?: number;
+}
+
+/** A worker is given its verbs, hears of plans, and trains until told to leave. */
+export class Worker {
+  readonly #parts: WorkerParts;
+  readonly #jobs: ServedJobs;
+  readonly #loop: WorkerLoop;
+
+  constructor(parts: WorkerParts) {
+    const { instance, config, verbs, evaluations, metrics, log } = parts;
+    this.#parts = parts;
+    this.#jobs = new ServedJobs(
+      instance,
+      verbs,
+      {
+        fetchAhead: config.FETCH_AHEAD,
+        outstandingPushes: config.OUTSTANDING_PUSHES,
+        eventIntervalMs: config.EVENT_INTERVAL_MS,
+        observe: metrics.observe,
+      },
+      () => this.#loop.wake(),
+    );
+    const ahead = new ChunkAhead(this.#jobs, verbs, (job, error) => this.#onQueueProblem(job, error));
+    const evaluator = new Evaluator(instance, this.#jobs, verbs, log, parts.planWaitMs);
+    this.#loop = new WorkerLoop({ instance, ahead, evaluator, evaluations, verbs, metrics, log });
+  }
+
+  start(): void {
+    this.#loop.start();
+  }
+
+  onPlan(plan: JobPlan): void {
+    if (!this.#jobs.get(plan.jobId)) this.#parts.log.info({ job: plan.jobId }, 'Serving a job');
+    this.#jobs.onPlan(plan);
+  }
+
+  onGone(jobId: string): void {
+    this.#parts.log.info({ job: jobId }, 'Letting go of a job');
+    this.#jobs.onGone(jobId);
+  }
+
+  /** Takes nothing new. */
+  stopIntake(): void {
+    this.#loop.stopIntake();
+  }
+
+  /** Finishes or gives back what is in hand. */
+  finish(): Promise<void> {
+    return this.#loop.finish(this.#parts.config.FINISH_GRACE_MS);
+  }
+
+  /** Lets go of all jobs. */
+  close(): Promise<void> {
+    return this.#jobs.close();
+  }
+
+  /** A queue that cannot be asked is nobody's fault for long: it is asked again, and said if it goes on. */
+  #onQueueProblem(job: ServedJob, error: unknown): void {
+    const { log, verbs, instance } = this.#parts;
+    log.warn({ err: error, job: job.jobId }, 'No chunk could be taken: trying again');
+    job.failed();
+    if (isDeterministic(error))
+      void verbs.publish(job.jobId, problemEvent(instance, error, null)).catch(() => undefined);
+  }
+}
