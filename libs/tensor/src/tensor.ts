@@ -8,8 +8,21 @@ export interface Tensor {
   data: Uint8Array;
 }
 
+/** A tensor to be sent. Several parts are written one after the other: a shard's key ranges need no copy to become one tensor. */
+export interface OutgoingTensor {
+  dtype: DType;
+  shape: readonly number[];
+  data: ArrayBufferView | readonly ArrayBufferView[];
+}
+
 /** A message with tensors: what every request, reply and log record that carries numbers is. */
 export interface TensorFrame<Header = unknown> {
   header: Header;
   tensors: Record<string, Tensor>;
+}
+
+/** A frame to be sent. */
+export interface OutgoingFrame<Header = unknown> {
+  header: Header;
+  tensors?: Record<string, OutgoingTensor>;
 }
