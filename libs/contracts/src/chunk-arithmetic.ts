@@ -35,3 +35,20 @@ export function pushesInEpoch(plan: ChunkPlan): number {
   const chunks = chunksInEpoch(plan);
   return (chunks - 1) * pushesInChunk(plan, 0) + pushesInChunk(plan, chunks - 1);
 }
+
+/** Index of a chunk's first push among the pushes of its epoch: all chunks before it are full ones. */
+export function pushOffset(plan: ChunkPlan, chunk: number): number {
+  return chunk * pushesInChunk(plan, 0);
+}
+
+/** Pushes that every shard must have applied when the job is done. */
+export function expectedPushes(plan: ChunkPlan): number {
+  return plan.epochs * pushesInEpoch(plan);
+}
+
+/** Examples whose gradients are in one push. */
+export function examplesInPush(plan: ChunkPlan, chunk: number, push: number): number {
+  const { begin, end } = chunkBounds(plan, chunk);
+  const window = plan.batchSize * plan.nPush;
+  return Math.max(0, Math.min(window, end - begin - push * window));
+}

@@ -1,4 +1,13 @@
-export { chunksInEpoch, chunkBounds, stepsInChunk, pushesInChunk, pushesInEpoch } from './chunk-arithmetic.ts';
+export {
+  chunksInEpoch,
+  chunkBounds,
+  stepsInChunk,
+  pushesInChunk,
+  pushOffset,
+  pushesInEpoch,
+  expectedPushes,
+  examplesInPush,
+} from './chunk-arithmetic.ts';
 export { clusterSchema } from './cluster.ts';
 export type { Cluster } from './cluster.ts';
 export {

@@ -24,7 +24,7 @@ export type ParameterLayout = z.infer<typeof parameterLayoutSchema>;
 export const keyRangeSchema = z.strictObject({ begin: z.int().min(0), end: z.int().min(0) });
 export type KeyRange = z.infer<typeof keyRangeSchema>;
 
-/** How the epochs of a job are cut. Everything else about chunks follows (libs/datasets/src/chunk-plan.ts). */
+/** How the epochs of a job are cut. Everything else about chunks follows (chunk-arithmetic.ts). */
 export const chunkPlanSchema = z.strictObject({
   examples: z.int().min(1),
   chunkSize: z.int().min(1),
