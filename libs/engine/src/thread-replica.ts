@@ -24,6 +24,7 @@ export class ThreadReplica implements Replica {
   readonly #vectors: SharedVectors;
   #opened: { generation: number; done: Promise<unknown> } | null = null;
   #disposed = false;
+  #toldFallback = false;
 
   constructor(thread: TensorFlowThread, id: number, plan: ReplicaPlan, events: ReplicaEvents) {
     this.#thread = thread;
@@ -59,7 +60,7 @@ export class ThreadReplica implements Replica {
     const vector = this.#vectors.take(parameters);
     try {
       const answer = await this.#thread.call('step', { replica: this.#id, parameters: vector, batch, seed });
-      if (answer.fellBack !== null) this.#events.onFallback?.(answer.fellBack);
+      if (answer.fellBack !== null) this.#fallBack(answer.fellBack);
       const { gradient, loss, correct } = answer;
       return { gradient, loss, accuracy: this.#classes ? correct / batch.count : null };
     } finally {
@@ -93,6 +94,12 @@ export class ThreadReplica implements Replica {
     if (this.#opened?.generation !== this.#thread.generation) return;
     // A thread that is gone has forgotten the model anyway.
     await this.#thread.call('close', { replica: this.#id }).catch(() => undefined);
+  }
+
+  #fallBack(reason: string): void {
+    if (this.#toldFallback) return;
+    this.#toldFallback = true;
+    this.#events.onFallback?.(reason);
   }
 
   get #classes(): boolean {

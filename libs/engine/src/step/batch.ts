@@ -23,5 +23,4 @@ export interface HostEvaluation {
 export interface StepRunner {
   step(parameters: Float32Array, batch: Batch, seed: number): HostStep;
   evaluate(parameters: Float32Array, batch: Batch): HostEvaluation;
-  dispose(): void;
 }

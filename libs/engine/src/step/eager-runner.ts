@@ -1,6 +1,7 @@
 import type { TrainingModel } from '@downpour/models';
 import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
 import type { TensorFlow } from '../tensorflow/load.ts';
+import { tidied } from '../tensorflow/tidied.ts';
 import type { Batch, HostEvaluation, HostStep, StepRunner } from './batch.ts';
 import { castFeatures, hostTensors, uniformFrom, type HostTensor } from './step-inputs.ts';
 
@@ -15,7 +16,7 @@ export class EagerRunner implements StepRunner {
   }
 
   step(parameters: Float32Array, batch: Batch, seed: number): HostStep {
-    return this.#tensorflow.tf.tidy(() => {
+    return tidied(this.#tensorflow, () => {
       const inputs = this.#inputs(parameters, batch, seed);
       const uniform = uniformFrom(this.#tensorflow, inputs.seed);
       const { gradient, stats } = this.#model.step(inputs.parameters, inputs.features, inputs.labels, uniform);
@@ -25,15 +26,11 @@ export class EagerRunner implements StepRunner {
   }
 
   evaluate(parameters: Float32Array, batch: Batch): HostEvaluation {
-    return this.#tensorflow.tf.tidy(() => {
+    return tidied(this.#tensorflow, () => {
       const inputs = this.#inputs(parameters, batch, 0);
       const [lossSum, correct] = this.#model.evaluate(inputs.parameters, inputs.features, inputs.labels).dataSync();
       return { lossSum: lossSum!, correct: correct! };
     });
-  }
-
-  dispose(): void {
-    this.#model.dispose();
   }
 
   #inputs(parameters: Float32Array, batch: Batch, seed: number) {

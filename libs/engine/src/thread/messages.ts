@@ -40,7 +40,7 @@ export interface ThreadStep {
   correct: number;
   /** Time in TensorFlow. */
   computeMs: number;
-  /** Set once, when a model turned out not to be compilable: why. */
+  /** Why the model runs op by op although it was to be compiled; null otherwise. */
   fellBack: string | null;
 }
 

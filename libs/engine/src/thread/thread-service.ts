@@ -1,7 +1,6 @@
 import { DownpourError } from '@downpour/contracts';
 import { prepareModel, TrainingModel, type Topology } from '@downpour/models';
-import type { StepRunner } from '../step/batch.ts';
-import { EagerRunner } from '../step/eager-runner.ts';
+import { ModelRunner } from '../step/model-runner.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { checkLayout } from './check-layout.ts';
 import type { CallMessage, ReplicaPlan, ThreadStep } from './messages.ts';
@@ -9,7 +8,7 @@ import type { CallMessage, ReplicaPlan, ThreadStep } from './messages.ts';
 /** What the thread does: models by number, one runner each. */
 export class ThreadService {
   readonly #tensorflow: TensorFlow;
-  readonly #runners = new Map<number, StepRunner>();
+  readonly #runners = new Map<number, ModelRunner>();
 
   constructor(tensorflow: TensorFlow) {
     this.#tensorflow = tensorflow;
@@ -40,7 +39,13 @@ export class ThreadService {
         const began = performance.now();
         const { gradient, loss, correct } = runner.step(parameters, batch, seed);
         transfer.push(gradient.buffer as ArrayBuffer);
-        return { gradient, loss, correct, computeMs: performance.now() - began, fellBack: null } satisfies ThreadStep;
+        return {
+          gradient,
+          loss,
+          correct,
+          computeMs: performance.now() - began,
+          fellBack: runner.fellBack,
+        } satisfies ThreadStep;
       }
       case 'evaluate': {
         const { replica, parameters, batch } = message.ask;
@@ -52,13 +57,13 @@ export class ThreadService {
     }
   }
 
-  async #open(plan: ReplicaPlan): Promise<StepRunner> {
+  async #open(plan: ReplicaPlan): Promise<ModelRunner> {
     const model = await TrainingModel.open(plan.topology as unknown as Topology, plan.dataset, plan.loss);
     checkLayout(model.layout, plan.layout);
-    return new EagerRunner(this.#tensorflow, model);
+    return new ModelRunner(this.#tensorflow, model, plan.compile);
   }
 
-  #runner(replica: number): StepRunner {
+  #runner(replica: number): ModelRunner {
     const runner = this.#runners.get(replica);
     if (!runner) throw new DownpourError('not-found', `Replica ${replica} is not open in this thread; open it first`);
     return runner;

@@ -1,0 +1,79 @@
+import type { TrainingModel } from '@downpour/models';
+import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
+import { CompiledGraph } from '../graph/compiled-graph.ts';
+import { GraphCache } from '../graph/graph-cache.ts';
+import { record } from '../graph/record.ts';
+import type { TensorFlow } from '../tensorflow/load.ts';
+import { tidied } from '../tensorflow/tidied.ts';
+import type { Batch, HostEvaluation, HostStep, StepRunner } from './batch.ts';
+import { castFeatures, hostTensors, uniformFrom, type HostTensor } from './step-inputs.ts';
+
+/**
+ * Graphs kept for a model: a graph is of one batch size. Usual are a full and a short batch for training and the same for
+ * evaluation; a second short one leaves room for chunks of two sizes.
+ */
+const GRAPHS = 8;
+
+/**
+ * Runs a model's steps as TensorFlow graphs, two to four times faster than op by op and with the same numbers. The first step of
+ * each batch size is traced on zeros: shapes are fixed then, values are not.
+ */
+export class CompiledRunner implements StepRunner {
+  readonly #tensorflow: TensorFlow;
+  readonly #model: TrainingModel;
+  readonly #graphs = new GraphCache(GRAPHS);
+
+  constructor(tensorflow: TensorFlow, model: TrainingModel) {
+    this.#tensorflow = tensorflow;
+    this.#model = model;
+  }
+
+  /** @throws NotCompilable */
+  step(parameters: Float32Array, batch: Batch, seed: number): HostStep {
+    const inputs = hostTensors(this.#tensorflow.backend.binding, this.#model, parameters, batch, seed);
+    const graph = this.#graph('step', batch, inputs, (tensors, features) => {
+      const uniform = uniformFrom(this.#tensorflow, tensors['seed']!);
+      const { gradient, stats } = this.#model.step(
+        tensors['parameters'] as Tensor1D,
+        features,
+        tensors['labels']!,
+        uniform,
+      );
+      return [gradient, stats];
+    });
+    const [gradient, stats] = graph.run(inputs);
+    return { gradient: gradient as Float32Array, loss: stats![0]!, correct: stats![1]! };
+  }
+
+  /** @throws NotCompilable */
+  evaluate(parameters: Float32Array, batch: Batch): HostEvaluation {
+    const inputs = hostTensors(this.#tensorflow.backend.binding, this.#model, parameters, batch, 0);
+    const graph = this.#graph('evaluate', batch, inputs, (tensors, features) => [
+      this.#model.evaluate(tensors['parameters'] as Tensor1D, features, tensors['labels']!),
+    ]);
+    const [sums] = graph.run(inputs);
+    return { lossSum: sums![0]!, correct: sums![1]! };
+  }
+
+  dispose(): void {
+    this.#graphs.dispose();
+  }
+
+  #graph(
+    kind: 'step' | 'evaluate',
+    batch: Batch,
+    inputs: Record<string, HostTensor>,
+    body: (tensors: Record<string, Tensor>, features: Tensor) => Tensor[],
+  ): CompiledGraph {
+    const isByte = batch.features instanceof Uint8Array;
+    return this.#graphs.get(`${kind} ${batch.count} ${isByte}`, () => {
+      const { backend } = this.#tensorflow;
+      const recording = tidied(this.#tensorflow, () =>
+        record(backend, inputs, (tensors) =>
+          body(tensors, castFeatures(this.#tensorflow, tensors['features']!, isByte)),
+        ),
+      );
+      return new CompiledGraph(backend.binding, recording);
+    });
+  }
+}
