@@ -57,7 +57,11 @@ export class DatasetLoader {
       );
     }
     const fetched: [string, Uint8Array][] = [];
-    for (const { field, digest } of files) fetched.push([field, await this.#blobs.read(objects.datasetFile(digest))]);
+    for (const { field, digest } of files) {
+      const bytes = await this.#blobs.read(objects.datasetFile(digest));
+      // A thread takes over whole buffers: a view of a larger one must be copied out.
+      fetched.push([field, bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes)]);
+    }
     return fetched;
   }
 
