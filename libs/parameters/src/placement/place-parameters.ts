@@ -1,0 +1,51 @@
+import type { JobSpec, KeyRange, ParameterLayout } from '@downpour/contracts';
+import { DownpourError } from '@downpour/contracts';
+import { normaliseRanges, rangesLength } from '../key-range.ts';
+import { byteBalanced } from './byte-balanced.ts';
+import type { PlacementPolicy } from './placement-policy.ts';
+import { roundRobin } from './round-robin.ts';
+import { split } from './split.ts';
+
+export type PlacementName = JobSpec['placement'];
+
+const policies: Record<PlacementName, PlacementPolicy> = { roundRobin, byteBalanced, split };
+
+/** Most shards that the policy can use for this vector: what a default for `shards` should not exceed. */
+export const maxShards = (layout: ParameterLayout, policy: PlacementName): number => policies[policy].maxShards(layout);
+
+/**
+ * Lays a job's vector, its state part too, on shards: sorted, disjoint ranges by shard; every offset in exactly one of them, no shard
+ * empty. The same arguments give the same answer.
+ * @throws DownpourError invalid-request (field `shards`) when there are more shards than the policy can fill.
+ */
+export const placeParameters = (layout: ParameterLayout, shards: number, policy: PlacementName): KeyRange[][] => {
+  if (!Number.isInteger(shards) || shards < 1)
+    throw new DownpourError('invalid-request', `shards is ${shards}; it should be a whole number from 1`, {
+      field: 'shards',
+    });
+  const { maxShards: most, place, limit } = policies[policy];
+  if (shards > most(layout)) {
+    const instead = policy !== 'split' && shards <= layout.length ? ', or use placement "split"' : '';
+    throw new DownpourError(
+      'invalid-request',
+      `${shards} shards are more than this model can fill: placement "${policy}" ${limit}, and the model has ` +
+        `${layout.length} values in ${layout.variables.length} variables. Ask for at most ${most(layout)} shards${instead}.`,
+      { field: 'shards' },
+    );
+  }
+  return place(layout, shards).map(normaliseRanges);
+};
+
+/** How evenly a placement spreads pulls, pushes and memory. */
+export interface PlacementBalance {
+  /** Bytes of one pull or push (float32), by shard. */
+  bytes: number[];
+  /** Bytes of the busiest shard over the mean: 1 is perfect. */
+  imbalance: number;
+}
+
+export const placementBalance = (placement: readonly (readonly KeyRange[])[]): PlacementBalance => {
+  const bytes = placement.map((ranges) => rangesLength(ranges) * Float32Array.BYTES_PER_ELEMENT);
+  const total = bytes.reduce((sum, part) => sum + part, 0);
+  return { bytes, imbalance: total === 0 ? 1 : (Math.max(...bytes) * bytes.length) / total };
+};
