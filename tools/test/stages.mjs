@@ -1,6 +1,5 @@
 // The stages of `npm test`, in order. A stage is given a way to run a command and returns what came out of it.
 
-import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { PATHS, ROOT } from '../setup/paths.mjs';
@@ -8,7 +7,6 @@ import { setup } from '../setup.mjs';
 import { countTests } from './report.mjs';
 
 const NONE = { passed: 0, failed: 0, skipped: 0 };
-const DOCKER_TIMEOUT_MS = 20_000;
 /** What test-compose.mjs exits with when it found that it cannot run here; as in automake. */
 const SKIP_EXIT_CODE = 77;
 
@@ -46,17 +44,11 @@ function endToEnd(exec) {
 }
 
 /**
- * The same cluster in containers. Where tools/test-compose.mjs exists it prepares images and runs the tests; it gets in
+ * The same cluster in containers: tools/test-compose.mjs finds or prepares an engine and runs the tests. It gets in
  * DOWNPOUR_TEST_REPORT where to write its counts, in the form of vitest's JSON reporter.
  */
 async function compose(exec) {
-  const config = join(ROOT, 'apps', 'e2e', 'vitest.compose.config.ts');
   const script = join(ROOT, 'tools', 'test-compose.mjs');
-  if (!existsSync(script) && !existsSync(config)) return skipped('there are no such tests');
-  const obstacle = dockerObstacle();
-  if (obstacle) return skipped(obstacle);
-  if (!existsSync(script)) return vitest(exec, 'compose', ['--config', config]);
-
   const report = freshReport('compose');
   const exit = await exec([PATHS.node, script], { DOWNPOUR_TEST_REPORT: report });
   if (exit === SKIP_EXIT_CODE) return skipped('it cannot run here, see above');
@@ -86,20 +78,4 @@ function readReport(path) {
 /** Counted as one skipped test, so that the last line does not hide it. */
 function skipped(reason) {
   return { counts: { ...NONE, skipped: 1 }, reason };
-}
-
-/** @returns {string | undefined} why containers cannot be started */
-function dockerObstacle() {
-  const answers = (...args) => {
-    try {
-      execFileSync('docker', args, { stdio: 'ignore', timeout: DOCKER_TIMEOUT_MS });
-      return true;
-    } catch {
-      return false;
-    }
-  };
-  if (!answers('--version')) return 'docker is not installed';
-  if (!answers('info')) return 'no docker engine answers `docker info`';
-  if (!answers('compose', 'version')) return 'docker has no compose plugin';
-  return undefined;
 }
