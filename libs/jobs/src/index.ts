@@ -1,3 +1,11 @@
+export { Coordinator } from './coordinator.ts';
+export { DEFAULT_COORDINATOR_OPTIONS } from './coordinator-options.ts';
+export { newJob } from './job-record.ts';
+export { canMove, isTerminal, moveTo, TRANSITIONS } from './job-state.ts';
+export { waitingFor } from './waiting.ts';
+
+export type { CoordinatorOptions } from './coordinator-options.ts';
+export type { CoordinatorDependencies, CoordinatorLog } from './job-run.ts';
 export type {
   Clock,
   CoordinatorPort,
@@ -7,3 +15,4 @@ export type {
   PlanRepository,
   Revised,
 } from './ports.ts';
+export type { Load, Move } from './shard-owners.ts';

@@ -1,0 +1,34 @@
+import type { Coordination, JobRecord, JobSpec } from '@downpour/contracts';
+
+const NOTHING_YET: Coordination = {
+  epochsEnqueued: 0,
+  evaluationsRequested: 0,
+  eventSequence: 0,
+  announced: null,
+  trainedAt: null,
+  cleaned: false,
+};
+
+/** A job as it is when it is accepted. `at` is ISO 8601. */
+export function newJob(id: string, spec: JobSpec, at: string): JobRecord {
+  return {
+    id,
+    name: spec.name ?? id,
+    state: 'queued',
+    reason: null,
+    spec,
+    createdAt: at,
+    startedAt: null,
+    finishedAt: null,
+    parameters: null,
+    progress: null,
+    evaluations: [],
+    ledger: [],
+    result: null,
+    coordination: NOTHING_YET,
+  };
+}
+
+export function coordinationOf(job: JobRecord): Coordination {
+  return job.coordination ?? NOTHING_YET;
+}

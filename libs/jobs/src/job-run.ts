@@ -1,0 +1,161 @@
+import type { JobPlan, JobProgress, JobRecord, JobState } from '@downpour/contracts';
+import type { CoordinatorOptions } from './coordinator-options.ts';
+import { coordinationOf } from './job-record.ts';
+import { isTerminal, moveTo } from './job-state.ts';
+import { JobTracker } from './job-tracker.ts';
+import { pushesPerEpoch } from './chunk-counts.ts';
+import type {
+  Clock,
+  CoordinatorPort,
+  DatasetLookup,
+  EventSource,
+  JobRepository,
+  PlanRepository,
+  Revised,
+} from './ports.ts';
+
+/** Records keep this many evaluations. */
+const KEPT_EVALUATIONS = 1000;
+
+/** What the coordinator says of its work; `log` of an app will do. */
+export interface CoordinatorLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+/** Everything the coordinator is given. */
+export interface CoordinatorDependencies {
+  jobs: JobRepository;
+  plans: PlanRepository;
+  cluster: CoordinatorPort;
+  events: EventSource;
+  datasets: DatasetLookup;
+  clock: Clock;
+  log: CoordinatorLog;
+}
+
+/**
+ * One job in the coordinator's hands: its record and plan as they are stored, what its events say, and what only this coordinator knows
+ * (attempts, times), which a successor can do without.
+ */
+export class JobRun {
+  /** True while a reconciliation is under way. */
+  busy = false;
+  /** Something happened meanwhile: look again at once. */
+  again = false;
+  readonly deps: CoordinatorDependencies;
+  readonly options: CoordinatorOptions;
+  readonly tracker = new JobTracker();
+  plan: Revised<JobPlan> | null = null;
+  /** Failed attempts in a row at the present step. */
+  attempts = 0;
+  attemptAfter = 0;
+  evaluationAskedAt: number | null = null;
+  evaluationsOut = 0;
+  finalAskedAt: number | null = null;
+  finalAttempts = 0;
+  healedAt = 0;
+  /** Chunks not yet acknowledged, as of the last look. */
+  pendingChunks = 0;
+  shardFailures = new Map<number, number>();
+  lastApplied = 0;
+  /** When the job last got on, in the coordinator's time. */
+  movedAt: number;
+  #stored: Revised<JobRecord>;
+  #savedAt = 0;
+
+  constructor(stored: Revised<JobRecord>, deps: CoordinatorDependencies, options: CoordinatorOptions) {
+    this.#stored = stored;
+    this.deps = deps;
+    this.options = options;
+    this.movedAt = deps.clock.now();
+    this.tracker.sequence = coordinationOf(stored.value).eventSequence;
+  }
+
+  get id(): string {
+    return this.#stored.value.id;
+  }
+  get record(): JobRecord {
+    return this.#stored.value;
+  }
+  get ended(): boolean {
+    return isTerminal(this.record.state);
+  }
+  get now(): number {
+    return this.deps.clock.now();
+  }
+  get at(): string {
+    return new Date(this.now).toISOString();
+  }
+
+  /** Takes a record that was read; an older one than ours is ignored. */
+  refresh(stored: Revised<JobRecord>): void {
+    if (stored.revision > this.#stored.revision) this.#stored = stored;
+  }
+
+  /** @throws DownpourError `conflict` when somebody else (a cancel) was faster: look again. */
+  async save(record: JobRecord): Promise<void> {
+    const revision = await this.deps.jobs.update(record, this.#stored.revision);
+    this.#stored = { value: record, revision };
+    this.#savedAt = this.now;
+    this.tracker.settled(coordinationOf(record).eventSequence);
+  }
+
+  async move(to: JobState, reason: string | null = null, changes: Partial<JobRecord> = {}): Promise<void> {
+    const from = this.record.state;
+    await this.save({ ...moveTo(this.folded(isTerminal(to)), to, this.at, reason), ...changes });
+    this.attempts = 0;
+    this.movedAt = this.now;
+    const level = to === 'failed' ? 'warn' : 'info';
+    this.deps.log[level]({ job: this.id, from, to, reason }, `Job ${this.id} is ${to}`);
+  }
+
+  fail(reason: string): Promise<void> {
+    return this.move('failed', reason);
+  }
+
+  /** Says what the job waits for; null: for nothing. Written only when it changes. */
+  async say(reason: string | null): Promise<void> {
+    if (this.record.reason !== reason) await this.save({ ...this.folded(), reason });
+  }
+
+  async savePlan(plan: JobPlan): Promise<void> {
+    const revision = await this.deps.plans.put(plan, this.plan?.revision ?? null);
+    this.plan = { value: plan, revision };
+  }
+
+  coordinate(changes: Partial<ReturnType<typeof coordinationOf>>): JobRecord {
+    const record = this.folded();
+    return { ...record, coordination: { ...coordinationOf(record), ...changes } };
+  }
+
+  /** The record with what the events have said so far; `toTheEnd`: the one that decides the job's end as well. */
+  folded(toTheEnd = false): JobRecord {
+    const eventSequence = toTheEnd ? this.tracker.sequence : this.tracker.undecidedSequence;
+    const news = this.tracker.newEvaluations(eventSequence);
+    const evaluations = [...this.record.evaluations, ...news].slice(-KEPT_EVALUATIONS);
+    const ledger = this.tracker.ledgers();
+    return {
+      ...this.record,
+      evaluations,
+      progress: this.progress() ?? this.record.progress,
+      ledger: ledger.length > 0 ? ledger : this.record.ledger,
+      coordination: { ...coordinationOf(this.record), eventSequence },
+    };
+  }
+
+  progress(): JobProgress | null {
+    const plan = this.plan?.value;
+    if (plan === undefined || this.tracker.ledgers().length < plan.shards.length) return null;
+    return this.tracker.progress(plan.shards.length, pushesPerEpoch(plan.chunks), this.now);
+  }
+
+  /** Writes progress now and then, and evaluations at once. */
+  async saveProgress(): Promise<void> {
+    const due = this.now - this.#savedAt >= this.options.progressMs;
+    const upTo = this.tracker.undecidedSequence;
+    const news = upTo > coordinationOf(this.record).eventSequence;
+    if ((due && news) || this.tracker.newEvaluations(upTo).length > 0) await this.save(this.folded());
+  }
+}

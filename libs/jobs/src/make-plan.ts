@@ -1,0 +1,59 @@
+import type {
+  ChunkPlan,
+  DatasetSummary,
+  JobPlan,
+  JobRecord,
+  JobSpec,
+  Member,
+  ParameterLayout,
+  PrepareReply,
+} from '@downpour/contracts';
+import { maxShards, placeParameters } from '@downpour/parameters';
+import type { Load } from './shard-owners.ts';
+import { firstOwners } from './shard-owners.ts';
+import { available } from './waiting.ts';
+
+/** Batches of a chunk where the spec does not say: large enough that taking one costs little, small enough that a lost one does. */
+const BATCHES_PER_CHUNK = 16;
+
+export function chunkPlanOf(spec: JobSpec, dataset: DatasetSummary): ChunkPlan {
+  return {
+    examples: dataset.trainExamples,
+    chunkSize: Math.min(spec.chunkSize ?? BATCHES_PER_CHUNK * spec.batchSize, dataset.trainExamples),
+    batchSize: spec.batchSize,
+    nPush: spec.strategy.nPush,
+    epochs: spec.epochs,
+    seed: spec.seed,
+  };
+}
+
+/** One shard for each live process where the spec does not say, as far as the model can be cut. */
+function shardCount(spec: JobSpec, layout: ParameterLayout, processes: number): number {
+  return spec.shards ?? Math.max(1, Math.min(processes, maxShards(layout, spec.placement)));
+}
+
+/** The plan of a prepared job. @throws DownpourError `invalid-request` when the spec asks for more shards than the model can be cut into. */
+export function makePlan(
+  job: JobRecord,
+  dataset: DatasetSummary,
+  prepared: PrepareReply,
+  members: readonly Member[],
+  loads: Map<string, Load>,
+): JobPlan {
+  const { layout, topology, loss } = prepared;
+  const spec: JobSpec = { ...job.spec, loss };
+  const ranges = placeParameters(layout, shardCount(spec, layout, loads.size), spec.placement);
+  const [firstWorker] = available(members, 'worker');
+  return {
+    v: 1,
+    jobId: job.id,
+    spec,
+    dataset: { id: spec.dataset, summary: dataset },
+    topology,
+    layout,
+    chunks: chunkPlanOf(spec, dataset),
+    shards: firstOwners(ranges, loads),
+    warmstartWorker: spec.strategy.warmstartSteps > 0 ? (firstWorker?.instance ?? null) : null,
+    phase: 'training',
+  };
+}

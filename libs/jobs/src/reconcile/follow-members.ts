@@ -1,0 +1,69 @@
+import type { JobPlan } from '@downpour/contracts';
+import type { JobRun } from '../job-run.ts';
+import type { Load, Move } from '../shard-owners.ts';
+import { rebalance, repairOwners } from '../shard-owners.ts';
+import { available } from '../waiting.ts';
+
+/** An owner that fails to serve a shard is replaced this often before the job is given up. */
+const OWNER_FAILURES = 3;
+
+/** When a shard was last moved to even the load, for all jobs of a coordinator. */
+export interface MoveTimes {
+  movedAt: number;
+}
+
+/** Owners of shards and the warmstart worker follow who is alive. */
+export async function followMembers(run: JobRun, loads: () => Map<string, Load>, times: MoveTimes): Promise<void> {
+  const plan = run.plan?.value;
+  if (plan === undefined) return;
+  const members = run.deps.cluster.members();
+  const failed = failedShards(run, plan);
+  const repaired = repairOwners(plan.shards, members, loads(), failed);
+  let { shards, moves } = repaired;
+  if (moves.length === 0) ({ shards, moves } = evenLoad(run, plan, loads(), times) ?? repaired);
+  const warmstartWorker = warmstartOf(run, plan);
+  if (moves.length === 0 && warmstartWorker === plan.warmstartWorker) return;
+  await run.savePlan({ ...plan, shards, warmstartWorker });
+  report(run, moves);
+}
+
+/** Shards whose present owner says that it cannot serve them. Gives the job up when that happens again and again. */
+function failedShards(run: JobRun, plan: JobPlan): Set<number> {
+  const failed = new Set<number>();
+  for (const { shard, ownership } of plan.shards) {
+    const event = run.tracker.shard(shard)?.event;
+    if (event?.state !== 'failed' || event.ownership !== ownership) continue;
+    failed.add(shard);
+    const failures = (run.shardFailures.get(shard) ?? 0) + 1;
+    run.shardFailures.set(shard, failures);
+    if (failures > OWNER_FAILURES)
+      run.tracker.fatal ??= `Shard ${shard} fails wherever it is put: ${event.reason ?? ''}`;
+  }
+  return failed;
+}
+
+/** Only while every shard serves: a move pauses its shard for the time of a replay. */
+function evenLoad(run: JobRun, plan: JobPlan, loads: Map<string, Load>, times: MoveTimes) {
+  if (run.now - times.movedAt < run.options.rebalanceMs) return null;
+  const serving = plan.shards.every(({ shard, ownership }) => {
+    const event = run.tracker.shard(shard)?.event;
+    return event?.state === 'serving' && event.ownership === ownership && !event.complete;
+  });
+  const moved = serving ? rebalance(plan.shards, loads) : null;
+  if (moved !== null) times.movedAt = run.now;
+  return moved;
+}
+
+/** Warmstart (paper, section 4.1): one replica alone until every shard has applied so many pushes; another one if it leaves. */
+function warmstartOf(run: JobRun, plan: JobPlan): string | null {
+  if (plan.warmstartWorker === null) return null;
+  if (run.tracker.applied(plan.shards.length) >= plan.spec.strategy.warmstartSteps) return null;
+  const workers = available(run.deps.cluster.members(), 'worker').map(({ instance }) => instance);
+  return workers.includes(plan.warmstartWorker) ? plan.warmstartWorker : (workers[0] ?? plan.warmstartWorker);
+}
+
+function report(run: JobRun, moves: readonly Move[]): void {
+  for (const { shard, from, to, why } of moves) {
+    run.deps.log.info({ job: run.id, shard, from, to }, `Shard ${shard} goes to ${to ?? 'nobody yet'}: ${why}`);
+  }
+}

@@ -1,0 +1,78 @@
+import { chunksPerEpoch, pushesPerEpoch } from '../chunk-counts.ts';
+import { dueEvaluation, reaches } from '../evaluations.ts';
+import { coordinationOf } from '../job-record.ts';
+import type { JobRun } from '../job-run.ts';
+import { epochsToEnqueue } from '../look-ahead.ts';
+import { available } from '../waiting.ts';
+import { askQuietShards } from './ask-quiet-shards.ts';
+import { watchStall } from './watch-stall.ts';
+
+/** Keeps the queue filled and evaluations coming until every push is applied or `stopAt` is reached. */
+export async function reconcileTraining(run: JobRun): Promise<void> {
+  if (run.tracker.fatal !== null) return run.fail(run.tracker.fatal);
+  const plan = run.plan?.value;
+  if (plan === undefined) return run.fail('Its plan has vanished from the store');
+  await askQuietShards(run);
+  const stopped = run.folded().evaluations.some((evaluation) => reaches(plan.spec.stopAt, evaluation));
+  if (stopped || run.tracker.complete(plan.shards.length)) return finishTraining(run, stopped);
+  // Without a sharder nobody cuts chunks; watchStall says so.
+  if (available(run.deps.cluster.members(), 'data-sharder').length > 0) await fillQueue(run);
+  await askForEvaluation(run);
+  await watchStall(run);
+  await run.saveProgress();
+}
+
+async function finishTraining(run: JobRun, stopped: boolean): Promise<void> {
+  const plan = run.plan?.value;
+  if (plan === undefined) return;
+  if (stopped) await run.deps.cluster.purgeChunks(run.id);
+  if (plan.phase !== 'finishing') await run.savePlan({ ...plan, phase: 'finishing', warmstartWorker: null });
+  const { coordination } = run.coordinate({ trainedAt: run.at });
+  await run.move('finishing', null, { coordination });
+}
+
+async function fillQueue(run: JobRun): Promise<void> {
+  const plan = run.plan?.value;
+  if (plan === undefined) return;
+  const { cluster } = run.deps;
+  const { chunks } = plan;
+  const pendingChunks = await cluster.pendingChunks(run.id);
+  run.pendingChunks = pendingChunks;
+  let { epochsEnqueued } = coordinationOf(run.record);
+  let count = epochsToEnqueue(
+    {
+      epochs: chunks.epochs,
+      epochsEnqueued,
+      chunksPerEpoch: chunksPerEpoch(chunks),
+      pendingChunks,
+      workers: available(cluster.members(), 'worker').length,
+      examplesPerSecond: run.tracker.rate(plan.shards.length, run.now),
+      chunkSize: chunks.chunkSize,
+    },
+    run.options.lookAheadMs,
+  );
+  if (count === 0) return;
+  for (; count > 0; count--) await cluster.enqueueEpoch(run.id, epochsEnqueued++, chunks);
+  // Stored last: an epoch that is enqueued twice costs nothing but time, one that is forgotten would end the job nowhere.
+  await run.save(run.coordinate({ epochsEnqueued }));
+}
+
+async function askForEvaluation(run: JobRun): Promise<void> {
+  const plan = run.plan?.value;
+  if (plan === undefined) return;
+  const epochsDone = run.tracker.applied(plan.shards.length) / pushesPerEpoch(plan.chunks);
+  const due = dueEvaluation(plan.spec, epochsDone, coordinationOf(run.record).evaluationsRequested);
+  const lost = run.evaluationAskedAt !== null && run.now - run.evaluationAskedAt > run.options.evaluationMs;
+  // One at a time: where evaluating takes longer than training, some are left out instead of piling up.
+  if (due === null || (run.evaluationsOut > 0 && !lost)) return;
+  await run.deps.cluster.enqueueEvaluation({
+    type: 'evaluate',
+    v: 1,
+    jobId: run.id,
+    epoch: due * plan.spec.evaluateEvery,
+    final: false,
+  });
+  run.evaluationsOut = 1;
+  run.evaluationAskedAt = run.now;
+  await run.save(run.coordinate({ evaluationsRequested: due }));
+}

@@ -1,0 +1,29 @@
+import type { Member, Role } from '@downpour/contracts';
+
+/** Without one of each no job can go on. */
+export const REQUIRED_ROLES = ['worker', 'parameter-shard', 'data-sharder'] as const satisfies readonly Role[];
+type RequiredRole = (typeof REQUIRED_ROLES)[number];
+
+const NAMES: Record<RequiredRole, string> = {
+  worker: 'worker',
+  'parameter-shard': 'parameter shard',
+  'data-sharder': 'data sharder',
+};
+
+/** Members of a role that may be given something new. */
+export function available(members: readonly Member[], role: Role): Member[] {
+  return members.filter((member) => member.role === role && !member.draining);
+}
+
+/** What exactly is missing and how to get it, or null when every role has somebody. */
+export function waitingFor(members: readonly Member[], roles: readonly RequiredRole[] = REQUIRED_ROLES): string | null {
+  const missing = roles.filter((role) => available(members, role).length === 0);
+  if (missing.length === 0) return null;
+  return `waiting for ${missing.map((role) => describeMissing(members, role)).join('; and for ')}`;
+}
+
+function describeMissing(members: readonly Member[], role: RequiredRole): string {
+  const leaving = members.some((member) => member.role === role);
+  const state = leaving ? 'the only ones alive are leaving' : 'none is alive';
+  return `a ${NAMES[role]}: ${state}; start one with \`node apps/${role}/dist/main.js\` or \`docker compose up --scale ${role}=1\``;
+}
