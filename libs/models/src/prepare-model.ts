@@ -3,6 +3,7 @@ import { modelFromTopology } from './build-model.ts';
 import { checkOutputs } from './losses/check-outputs.ts';
 import { defaultLoss, type LossKind } from './losses/loss-kind.ts';
 import { layoutOf, variablesOf } from './parameter-layout.ts';
+import { resolveReshapes } from './resolve-reshapes.ts';
 import { invalidModel } from './topology/invalid-model.ts';
 import { modelTopology } from './topology/model-topology.ts';
 import { seededTopology } from './topology/seeded-topology.ts';
@@ -24,7 +25,7 @@ export async function prepareModel(
   spec: { model: ModelSpec; loss?: LossKind; seed: number },
   dataset: DatasetSummary,
 ): Promise<PreparedModel> {
-  const topology = modelTopology(spec.model, dataset);
+  const topology = await resolveReshapes(modelTopology(spec.model, dataset));
   const loss = spec.loss ?? defaultLoss(dataset);
   const model = await modelFromTopology(seededTopology(topology, spec.seed));
   try {

@@ -81,7 +81,16 @@ const RULES: Record<LayerClass, LayerRule> = {
   Cropping2D: { keys: ['cropping', 'data_format'] },
   ZeroPadding2D: { keys: ['padding', 'data_format'] },
   Flatten: { keys: ['data_format'] },
-  Reshape: { keys: ['target_shape'] },
+  Reshape: {
+    keys: ['target_shape'],
+    adjust: (config, path) => {
+      if (!Array.isArray(config['target_shape']))
+        throw invalidModel(
+          `${path}.target_shape`,
+          `Expected a list of sizes, got ${describe(config['target_shape'])}.`,
+        );
+    },
+  },
   Permute: { keys: ['dims'] },
   Activation: { keys: ['activation'] },
   ReLU: {

@@ -2,6 +2,7 @@ import type { DatasetSummary, ModelSpec } from '@downpour/contracts';
 import { zooTopology } from '../zoo/zoo.ts';
 import { canonicalTopology } from './canonical-topology.ts';
 import { invalidModel } from './invalid-model.ts';
+import { withoutNeedlessFlatten } from './needless-flatten.ts';
 import { inputShapeOf, type Topology } from './topology.ts';
 
 const sizeOf = (shape: readonly number[]) => shape.reduce((size, n) => size * n, 1);
@@ -12,7 +13,7 @@ const sizeOf = (shape: readonly number[]) => shape.reduce((size, n) => size * n,
  * @throws DownpourError invalid-model
  */
 export function modelTopology(model: ModelSpec, dataset: DatasetSummary): Topology {
-  if ('zoo' in model) return zooTopology(model, dataset);
+  if ('zoo' in model) return withoutNeedlessFlatten(zooTopology(model, dataset));
   const topology = canonicalTopology(model.topology);
   const shape = inputShapeOf(topology);
   const [first] = topology.config.layers;
@@ -20,12 +21,12 @@ export function modelTopology(model: ModelSpec, dataset: DatasetSummary): Topolo
     if (topology.class_name === 'Functional' || !first)
       throw invalidModel('model.topology.config.layers', 'The model has no InputLayer with a shape.');
     first.config['batch_input_shape'] = [null, ...dataset.featureShape];
-    return topology;
+    return withoutNeedlessFlatten(topology);
   }
   if (sizeOf(shape) !== sizeOf(dataset.featureShape))
     throw invalidModel(
       'model.topology.config.layers[0].config.batch_input_shape',
       `The model reads examples of shape [${shape.join(', ')}], but those of the data set have shape [${dataset.featureShape.join(', ')}].`,
     );
-  return topology;
+  return withoutNeedlessFlatten(topology);
 }
