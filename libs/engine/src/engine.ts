@@ -75,6 +75,11 @@ export class Engine {
     return this.#thread.call('info', {});
   }
 
+  /** Ends the thread at once, as a crash would: calls under way are rejected, replicas go on with the next thread. */
+  interrupt(): Promise<void> {
+    return this.#thread.interrupt();
+  }
+
   /** Ends the thread; calls under way are rejected. */
   close(): Promise<void> {
     return this.#thread.close();

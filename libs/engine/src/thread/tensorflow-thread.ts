@@ -31,6 +31,7 @@ export class TensorFlowThread {
 
   /** The running thread's generation; starts one if there is none. */
   ensure(): number {
+    if (this.#closed) throw new DownpourError('unavailable', 'The engine is closed');
     this.#running();
     return this.#generation;
   }
@@ -48,6 +49,11 @@ export class TensorFlowThread {
       worker.ref();
       worker.postMessage({ id, name, ask }, transfer);
     });
+  }
+
+  /** Ends the thread at once, as a crash would; the next call starts it anew. */
+  async interrupt(): Promise<void> {
+    await this.#worker?.terminate();
   }
 
   async close(): Promise<void> {
