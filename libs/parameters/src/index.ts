@@ -6,8 +6,23 @@ export {
   trainableLengthOf,
   viewRanges,
 } from './key-range.ts';
+export { Ledger } from './ledger.ts';
+export { ParameterShard } from './parameter-shard.ts';
 export { maxShards, placementBalance, placeParameters } from './placement/place-parameters.ts';
+export { shardIdentity } from './shard-identity.ts';
+export { KEPT_SNAPSHOTS, keepSnapshot } from './snapshot/keep-snapshot.ts';
+export { recoverShard, ShardLostError } from './snapshot/recover-shard.ts';
+export { SnapshotError } from './snapshot/snapshot-error.ts';
+export { SnapshotPolicy } from './snapshot/snapshot-policy.ts';
+export { encodeSnapshot, openSnapshot, sealSnapshot } from './snapshot/snapshot.ts';
+export { StalenessStatistics } from './staleness.ts';
 export { updateRuleOf } from './update-rules/rules.ts';
+export type { LedgerState, PushKey } from './ledger.ts';
+export type { ApplyOutcome, ShardState } from './parameter-shard.ts';
 export type { PlacementBalance, PlacementName } from './placement/place-parameters.ts';
 export type { LoggedPush, PushLog, SnapshotStore } from './ports.ts';
+export type { ShardIdentity } from './shard-identity.ts';
+export type { RecoverOptions } from './snapshot/recover-shard.ts';
+export type { SnapshotPolicyOptions } from './snapshot/snapshot-policy.ts';
+export type { StalenessState } from './staleness.ts';
 export type { Slot, UpdateRule } from './update-rules/update-rule.ts';

@@ -8,13 +8,11 @@ export const momentum: UpdateRule<SpecOf<'momentum'>> = {
     const a = accumulated!;
     const rate = f32(-spec.learningRate);
     const m = f32(spec.momentum);
-    const { nesterov } = spec;
-    for (let i = begin; i < end; i++) {
-      const g = gradient[i]!;
-      const next = f32(f32(m * a[i]!) + g);
-      a[i] = next;
-      const direction = nesterov ? f32(g + f32(next * m)) : next;
-      parameters[i] = f32(f32(rate * direction) + parameters[i]!);
-    }
+    for (let i = begin; i < end; i++) a[i] = f32(f32(m * a[i]!) + gradient[i]!);
+    // Two loops, for a branch inside one costs a third of its speed.
+    if (spec.nesterov)
+      for (let i = begin; i < end; i++)
+        parameters[i] = f32(f32(rate * f32(gradient[i]! + f32(a[i]! * m))) + parameters[i]!);
+    else for (let i = begin; i < end; i++) parameters[i] = f32(f32(rate * a[i]!) + parameters[i]!);
   },
 };

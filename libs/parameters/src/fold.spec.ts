@@ -1,0 +1,173 @@
+import type { PushHeader, UpdateRuleSpec } from '@downpour/contracts';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  fakeGradient,
+  fakeIdentity,
+  fakeInitialParameters,
+  fakePushes,
+  MemoryPushLog,
+  MemorySnapshotStore,
+} from './fakes.ts';
+import { ParameterShard } from './parameter-shard.ts';
+import type { PushLog } from './ports.ts';
+import type { ShardIdentity } from './shard-identity.ts';
+import { keepSnapshot } from './snapshot/keep-snapshot.ts';
+import { recoverShard } from './snapshot/recover-shard.ts';
+import { encodeSnapshot } from './snapshot/snapshot.ts';
+
+const rules: UpdateRuleSpec[] = [
+  { kind: 'sgd', learningRate: 0.05 },
+  { kind: 'momentum', learningRate: 0.01, momentum: 0.9, nesterov: true },
+  { kind: 'adagrad', learningRate: 0.05, initialAccumulator: 0.1 },
+  { kind: 'rmsprop', learningRate: 0.001, decay: 0.9, momentum: 0.5, epsilon: 1e-7 },
+  { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+];
+
+/** What happens next: a slice of some push arrives, somebody publishes a push again, or the owner snapshots, dies, loses its newest snapshot. */
+const step = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('slice' as const), pick: fc.nat() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('publish' as const),
+      pick: fc.nat(),
+      slices: fc.integer({ min: 1, max: 4 }),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('garbage' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('snapshot' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash' as const), damageNewest: fc.boolean() }) },
+);
+
+class Owner {
+  #shard!: ParameterShard;
+  #following!: Awaited<ReturnType<PushLog['follow']>>;
+  readonly #identity: ShardIdentity;
+  readonly #log: MemoryPushLog;
+  readonly #store: MemorySnapshotStore;
+
+  constructor(identity: ShardIdentity, log: MemoryPushLog, store: MemorySnapshotStore) {
+    this.#identity = identity;
+    this.#log = log;
+    this.#store = store;
+  }
+  async start(): Promise<void> {
+    const { shard, position } = await recoverShard(this.#identity, {
+      store: this.#store,
+      initialParameters: async () => fakeInitialParameters(),
+    });
+    this.#shard = shard;
+    this.#following = await this.#log.follow(
+      position,
+      (push) => void shard.apply(push),
+      () => {},
+    );
+  }
+  snapshot(): Promise<number> {
+    return keepSnapshot(this.#shard, this.#following.safePosition(), this.#store, this.#log);
+  }
+  stop(): Promise<void> {
+    return this.#following.stop();
+  }
+  bits(): Uint8Array {
+    return encodeSnapshot(this.#shard, 0);
+  }
+}
+
+/** Lets the log's follower take in all that there is. */
+const settle = async (): Promise<void> => {
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+describe('the fold over a push log', () => {
+  it.each(rules)('has the same bits, ledger and rule state under any crashes and recoveries: $kind', async (rule) => {
+    const identity = fakeIdentity({ rule });
+    const pushes = fakePushes(identity);
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120 }), async (steps) => {
+        const [log, store] = [new MemoryPushLog(), new MemorySnapshotStore()];
+        const undisturbed = ParameterShard.initial(identity, fakeInitialParameters());
+        const witness = await log.follow(
+          0,
+          (push) => void undisturbed.apply(push),
+          () => {},
+        );
+        const owner = new Owner(identity, log, store);
+        await owner.start();
+        const sending: { next: () => number; left: number }[] = [];
+        const publish = (header: PushHeader, slices: number): void => {
+          const index = pushes.indexOf(header);
+          sending.push({
+            next: log.begin({ ...header, version: index % 3 }, fakeGradient(7, index), slices),
+            left: slices,
+          });
+        };
+        for (const [index, header] of pushes.entries()) publish(header, 1 + (index % 3));
+        let damaged = false;
+        for (const next of steps) {
+          if (next.kind === 'publish') publish(pushes[next.pick % pushes.length]!, next.slices);
+          else if (next.kind === 'garbage') log.appendGarbage();
+          else if (next.kind === 'snapshot') {
+            await settle();
+            await owner.snapshot();
+            damaged = false;
+          } else if (next.kind === 'slice' && sending.length > 0) {
+            const push = sending[next.pick % sending.length]!;
+            push.next();
+            push.left -= 1;
+            if (push.left === 0) sending.splice(sending.indexOf(push), 1);
+          } else if (next.kind === 'crash') {
+            await settle();
+            await owner.stop();
+            // Only one of the two kept snapshots is ever damaged here.
+            const [newest, older] = store.positions;
+            if (next.damageNewest && !damaged && newest !== undefined && older !== undefined) {
+              store.damage(newest, 60);
+              damaged = true;
+            }
+            await owner.start();
+          }
+        }
+        while (sending.length > 0) {
+          const push = sending.shift()!;
+          for (; push.left > 0; push.left--) push.next();
+        }
+        await settle();
+        expect(Buffer.compare(owner.bits(), encodeSnapshot(undisturbed, 0))).toBe(0);
+        expect(undisturbed.ledger.complete).toBe(true);
+        await Promise.all([owner.stop(), witness.stop()]);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('is not changed by duplicates', () => {
+    const identity = fakeIdentity();
+    const pushes = fakePushes(identity);
+    const repeats = fc.array(fc.tuple(fc.nat(pushes.length - 1), fc.nat(pushes.length)), { maxLength: 40 });
+    fc.assert(
+      fc.property(repeats, (again) => {
+        const [once, often] = [0, 0].map(() => ParameterShard.initial(identity, fakeInitialParameters()));
+        let sequence = 0;
+        const deliver = (shard: ParameterShard, index: number) =>
+          shard.apply({
+            header: pushes[index]!,
+            gradient: fakeGradient(7, index),
+            sequence: ++sequence,
+            firstSequence: sequence,
+          });
+        for (let index = 0; index < pushes.length; index++) {
+          deliver(once!, index);
+          deliver(often!, index);
+          for (const [repeat, at] of again) if (at === index && repeat <= index) deliver(often!, repeat);
+        }
+        expect(Buffer.compare(bytesOf(often!.parameters), bytesOf(once!.parameters))).toBe(0);
+        expect(often!.version).toBe(once!.version);
+      }),
+    );
+  });
+});
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) =>
+  new Uint8Array(buffer.slice(byteOffset, byteOffset + byteLength));

@@ -1,0 +1,185 @@
+import type { PushHeader, ShardLedger } from '@downpour/contracts';
+import { examplesInPush } from '@downpour/contracts';
+import type { Tensor } from '@downpour/tensor';
+import { gatherRanges } from './key-range.ts';
+import type { LedgerState } from './ledger.ts';
+import { Ledger } from './ledger.ts';
+import type { LoggedPush } from './ports.ts';
+import type { ShardIdentity } from './shard-identity.ts';
+import { ShardMemory } from './shard-memory.ts';
+import type { StalenessState } from './staleness.ts';
+import { StalenessStatistics } from './staleness.ts';
+import { updateRuleOf } from './update-rules/rules.ts';
+import type { UpdateRule } from './update-rules/update-rule.ts';
+
+/** What became of a push. Only `applied` changes a parameter. */
+export type ApplyOutcome =
+  | { kind: 'applied'; staleness: number }
+  /** Its key has been applied: a chunk was given out twice, or a publish was repeated. */
+  | { kind: 'duplicate' }
+  /** The log has delivered it before: a replay begins where slices were missing. */
+  | { kind: 'replayed' }
+  /** It is not a push of this shard, or not one of the plan. */
+  | { kind: 'refused'; reason: string };
+
+/** Everything that a fold over the log has made: what a snapshot holds. */
+export interface ShardState {
+  version: number;
+  /** Log position of the last push that has been taken in. */
+  logSequence: number;
+  refused: number;
+  parameters: Float32Array;
+  slots: readonly Float32Array[];
+  ledger: LedgerState;
+  staleness: StalenessState;
+}
+
+/**
+ * One shard of one job: a fold over its push log. `apply` is synchronous and touches nothing but this object, so a read between two applies sees one version,
+ * and the same pushes in the same order give the same bits.
+ *
+ * Trainable values go through the update rule; state values (moving averages) get the push's delta added.
+ */
+export class ParameterShard {
+  readonly identity: ShardIdentity;
+  readonly #rule: UpdateRule;
+  readonly #memory: ShardMemory;
+  readonly #ledger: Ledger;
+  readonly #staleness: StalenessStatistics;
+  #version: number;
+  #logSequence: number;
+  #refused: number;
+
+  private constructor(identity: ShardIdentity, state: Partial<ShardState> = {}) {
+    this.identity = identity;
+    this.#rule = updateRuleOf(identity.rule);
+    const slots = this.#rule.slots(identity.rule);
+    this.#memory = new ShardMemory(identity.length, identity.trainableLength, slots.length);
+    for (const [index, { initial }] of slots.entries()) this.#memory.slots[index]!.fill(initial);
+    this.#ledger =
+      state.ledger === undefined ? new Ledger(identity.chunks) : Ledger.restore(identity.chunks, state.ledger);
+    this.#staleness = new StalenessStatistics(state.staleness);
+    this.#version = state.version ?? 0;
+    this.#logSequence = state.logSequence ?? 0;
+    this.#refused = state.refused ?? 0;
+  }
+
+  /**
+   * A shard at version 0, from the job's initial parameters (all of them: float32 [jobLength]).
+   * @throws RangeError when they are not as many as the plan says.
+   */
+  static initial(identity: ShardIdentity, jobVector: Float32Array): ParameterShard {
+    if (jobVector.length !== identity.jobLength)
+      throw new RangeError(`There are ${jobVector.length} initial parameters; the job has ${identity.jobLength}`);
+    const shard = new ParameterShard(identity);
+    gatherRanges(jobVector, identity.ranges, shard.#memory.parameters);
+    return shard;
+  }
+
+  /** @throws RangeError when the state is not one of this shard. */
+  static restore(identity: ShardIdentity, state: ShardState): ParameterShard {
+    const shard = new ParameterShard(identity, state);
+    const into = [shard.#memory.parameters, ...shard.#memory.slots];
+    const from = [state.parameters, ...state.slots];
+    if (into.length !== from.length || into.some((region, index) => region.length !== from[index]!.length))
+      throw new RangeError('The state has vectors of another shard or update rule');
+    for (const [index, region] of into.entries()) region.set(from[index]!);
+    return shard;
+  }
+
+  /** How many pushes have been applied: this shard's own clock. */
+  get version(): number {
+    return this.#version;
+  }
+
+  get ledger(): Ledger {
+    return this.#ledger;
+  }
+
+  get staleness(): StalenessStatistics {
+    return this.#staleness;
+  }
+
+  /** Pushes that were no pushes of this shard. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** Memory of parameters and rule. */
+  get bytes(): number {
+    return this.#memory.bytes;
+  }
+
+  /** The parameters as a view: of this version until the next apply. Whoever needs them longer copies them before letting go of the thread. */
+  get parameters(): Float32Array {
+    return this.#memory.parameters;
+  }
+
+  /** Takes in the next push of the log. */
+  apply({ header, gradient, sequence }: LoggedPush): ApplyOutcome {
+    if (sequence <= this.#logSequence) return { kind: 'replayed' };
+    this.#logSequence = sequence;
+    const reason = this.#refusal(header, gradient);
+    if (reason !== null) {
+      this.#refused += 1;
+      return { kind: 'refused', reason };
+    }
+    if (this.#ledger.record(header, header.examples) === 'duplicate') return { kind: 'duplicate' };
+
+    const values = this.#valuesOf(gradient);
+    const { parameters, slots } = this.#memory;
+    const { rule, length, trainableLength } = this.identity;
+    // No version is lost in a recovery, so a gradient cannot come from the future, unless a log in memory was.
+    const staleness = Math.max(0, this.#version - header.version);
+    this.#version += 1;
+    this.#rule.apply(rule, parameters, values, slots, this.#version, 0, trainableLength);
+    for (let i = trainableLength; i < length; i++) parameters[i]! += values[i]!;
+    this.#staleness.record(staleness);
+    return { kind: 'applied', staleness };
+  }
+
+  /** Views, not copies, of the vectors: encode them before letting go of the thread. */
+  capture(): ShardState {
+    return {
+      version: this.#version,
+      logSequence: this.#logSequence,
+      refused: this.#refused,
+      parameters: this.#memory.parameters,
+      slots: this.#memory.slots,
+      ledger: this.#ledger.capture(),
+      staleness: this.#staleness.capture(),
+    };
+  }
+
+  /** The shard's account, as events and replies carry it. */
+  account(instance: string): ShardLedger {
+    const { expected, applied, duplicatesDropped, lateDropped, examplesApplied } = this.#ledger;
+    const { shard } = this.identity;
+    return { shard, instance, expected, applied, duplicatesDropped, lateDropped, examplesApplied };
+  }
+
+  /** Why a push is none of this shard's, or null. A gate for gradients that are not finite belongs here: before the ledger counts them. */
+  #refusal(header: PushHeader, gradient: Tensor): string | null {
+    const { jobId, shard, length, chunks } = this.identity;
+    const { epoch, chunk, push, examples } = header;
+    if (header.jobId !== jobId || header.shard !== shard)
+      return `it is for shard ${header.shard} of job ${header.jobId}, not for shard ${shard} of job ${jobId}`;
+    if (!this.#ledger.plans(header)) return `the job has no push ${push} of chunk ${chunk} of epoch ${epoch}`;
+    const planned = examplesInPush(chunks, chunk, push);
+    if (examples !== planned) return `it holds ${examples} examples where the plan has ${planned}`;
+    if (gradient.dtype !== 'float32') return `its gradient is ${gradient.dtype}, not float32`;
+    const expectedBytes = length * Float32Array.BYTES_PER_ELEMENT;
+    if (gradient.shape.length !== 1 || gradient.data.byteLength !== expectedBytes)
+      return `its gradient has shape [${gradient.shape.join(', ')}], not [${length}]`;
+    return null;
+  }
+
+  /** The gradient's values where they are, or copied into the shard's memory where they are not aligned. */
+  #valuesOf({ data }: Tensor): Float32Array {
+    if (data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0)
+      return new Float32Array(data.buffer, data.byteOffset, this.identity.length);
+    const { gradient } = this.#memory;
+    new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength).set(data);
+    return gradient;
+  }
+}

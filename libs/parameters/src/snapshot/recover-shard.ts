@@ -1,0 +1,54 @@
+import { ParameterShard } from '../parameter-shard.ts';
+import type { SnapshotStore } from '../ports.ts';
+import type { ShardIdentity } from '../shard-identity.ts';
+import { KEPT_SNAPSHOTS } from './keep-snapshot.ts';
+import { SnapshotError } from './snapshot-error.ts';
+import { openSnapshot } from './snapshot.ts';
+
+export interface RecoverOptions {
+  store: SnapshotStore;
+  /** float32 [jobLength] */
+  initialParameters: () => Promise<Float32Array>;
+  /** A snapshot could not be used. */
+  onDamaged?: (name: string, error: SnapshotError) => void;
+}
+
+/** No state of the shard can be had any more: the job cannot go on. */
+export class ShardLostError extends Error {
+  constructor(reason: string, options?: ErrorOptions) {
+    super(reason, options);
+    this.name = 'ShardLostError';
+  }
+}
+
+/**
+ * The shard from its newest whole snapshot, else from the initial parameters, and the log position after which to replay.
+ * @throws ShardLostError when every snapshot is damaged and the log before them is gone, or the initial parameters do not fit.
+ */
+export const recoverShard = async (
+  identity: ShardIdentity,
+  { store, initialParameters, onDamaged }: RecoverOptions,
+): Promise<{ shard: ParameterShard; position: number }> => {
+  const stored = await store.list();
+  for (const { name } of stored) {
+    try {
+      return await openSnapshot(await store.load(name), identity);
+    } catch (error) {
+      if (!(error instanceof SnapshotError)) throw error;
+      onDamaged?.(name, error);
+    }
+  }
+  // With fewer the log has never been trimmed: the whole fold can be done again.
+  if (stored.length >= KEPT_SNAPSHOTS)
+    throw new ShardLostError(
+      `All ${stored.length} snapshots of shard ${identity.shard} are damaged, and the push log before them is gone. Submit the job again.`,
+    );
+  try {
+    return { shard: ParameterShard.initial(identity, await initialParameters()), position: 0 };
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new ShardLostError(`The initial parameters do not fit the plan: ${cause.message}. Submit the job again.`, {
+      cause,
+    });
+  }
+};

@@ -1,0 +1,135 @@
+import { decodeFrame, encodeFrame } from '@downpour/tensor';
+import type { OutgoingTensor, Tensor } from '@downpour/tensor';
+import { createHash } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { LedgerState } from '../ledger.ts';
+import type { ShardState } from '../parameter-shard.ts';
+import { ParameterShard } from '../parameter-shard.ts';
+import type { ShardIdentity } from '../shard-identity.ts';
+import type { StalenessState } from '../staleness.ts';
+import { SnapshotError } from './snapshot-error.ts';
+
+/*
+ * A snapshot:
+ *    0  'DPSNAP01'
+ *    8  SHA-256 of all that follows
+ *   40  frame (libs/tensor): header, and tensors `parameters`, `slot0`, ..., `epochs` (the ledger's bitmaps, one after the other)
+ * The digest covers header and numbers, so a file that is cut off, half written or flipped is never taken for a state.
+ */
+const MAGIC = Buffer.from('DPSNAP01');
+const DIGEST_BYTES = 32;
+const FRAME_AT = MAGIC.byteLength + DIGEST_BYTES;
+/** What is hashed before the thread is let go: about a millisecond. */
+const HASH_RUN_BYTES = 2 ** 20;
+
+interface SnapshotHeader {
+  type: 'snapshot';
+  v: 1;
+  identity: ShardIdentity;
+  /** Replay begins after this log position. */
+  position: number;
+  version: number;
+  logSequence: number;
+  refused: number;
+  ledger: Omit<LedgerState, 'open'> & { open: number[] };
+  staleness: StalenessState;
+}
+
+/**
+ * Copies a shard's state as it is now; synchronous, so it is one version. `position` is where a replay must begin: PushLog's `safePosition()`. Call
+ * `sealSnapshot` before it is stored.
+ */
+export const encodeSnapshot = (shard: ParameterShard, position: number): Uint8Array => {
+  const { parameters, slots, ledger, ...rest } = shard.capture();
+  const header: SnapshotHeader = {
+    type: 'snapshot',
+    v: 1,
+    identity: shard.identity,
+    position,
+    ...rest,
+    ledger: { ...ledger, open: ledger.open.map(({ epoch }) => epoch) },
+  };
+  const tensors: Record<string, OutgoingTensor> = { parameters: floats(parameters) };
+  for (const [index, slot] of slots.entries()) tensors[`slot${index}`] = floats(slot);
+  const bitmaps = ledger.open.map(({ bits }) => bits);
+  const bitmapBytes = bitmaps.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  tensors['epochs'] = { dtype: 'uint8', shape: [bitmapBytes], data: bitmaps };
+  const frame = encodeFrame(header, tensors);
+  const bytes = new Uint8Array(FRAME_AT + frame.byteLength);
+  bytes.set(MAGIC);
+  bytes.set(frame, FRAME_AT);
+  return bytes;
+};
+
+/** Writes the digest, a run at a time, so that pulls are answered meanwhile. */
+export const sealSnapshot = async (bytes: Uint8Array): Promise<Uint8Array> => {
+  bytes.set(await digestOf(bytes), MAGIC.byteLength);
+  return bytes;
+};
+
+/**
+ * A shard as the snapshot has it, and the log position after which a replay must begin.
+ * @throws SnapshotError when it is not whole, or not of this shard.
+ */
+export const openSnapshot = async (
+  bytes: Uint8Array,
+  identity: ShardIdentity,
+): Promise<{ shard: ParameterShard; position: number }> => {
+  if (bytes.byteLength <= FRAME_AT || !MAGIC.equals(bytes.subarray(0, MAGIC.byteLength)))
+    throw new SnapshotError('it is no snapshot');
+  if (!(await digestOf(bytes)).equals(bytes.subarray(MAGIC.byteLength, FRAME_AT)))
+    throw new SnapshotError('its digest does not fit: it is damaged or was not written to its end');
+  const { header, tensors } = decodeFrame(bytes.subarray(FRAME_AT));
+  const { type, v, position, ledger, ...rest } = header as SnapshotHeader;
+  if (type !== 'snapshot' || v !== 1) throw new SnapshotError('it was written by another version of this program');
+  const different = differingField(rest.identity, identity);
+  if (different !== null) throw new SnapshotError(`it is of another shard or job: ${different} differs`);
+  try {
+    const slots: Float32Array[] = [];
+    for (let slot; (slot = tensors[`slot${slots.length}`]) !== undefined;) slots.push(valuesOf(slot));
+    const state: ShardState = {
+      ...rest,
+      parameters: valuesOf(tensors['parameters']!),
+      slots,
+      ledger: { ...ledger, open: openEpochs(ledger.open, tensors['epochs']!.data) },
+    };
+    return { shard: ParameterShard.restore(identity, state), position };
+  } catch (cause) {
+    throw new SnapshotError('its parts contradict each other', { cause });
+  }
+};
+
+const digestOf = async (bytes: Uint8Array): Promise<Buffer> => {
+  const hash = createHash('sha256');
+  for (let at = FRAME_AT; at < bytes.byteLength; at += HASH_RUN_BYTES) {
+    hash.update(bytes.subarray(at, at + HASH_RUN_BYTES));
+    await nextTurn();
+  }
+  return hash.digest();
+};
+
+const floats = (values: Float32Array): OutgoingTensor => ({ dtype: 'float32', shape: [values.length], data: values });
+
+/** Stored bytes may lie anywhere in a larger buffer. */
+const valuesOf = ({ data }: Tensor): Float32Array => {
+  const bytes = data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? data : data.slice();
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Float32Array.BYTES_PER_ELEMENT);
+};
+
+const openEpochs = (epochs: readonly number[], bitmaps: Uint8Array): LedgerState['open'] => {
+  const each = epochs.length === 0 ? 0 : bitmaps.byteLength / epochs.length;
+  return epochs.map((epoch, index) => ({ epoch, bits: bitmaps.subarray(index * each, (index + 1) * each) }));
+};
+
+/** Name of the first field in which two identities differ; the order of keys does not matter. */
+const differingField = (a: ShardIdentity, b: ShardIdentity): string | null => {
+  const canonical = (value: unknown): string =>
+    JSON.stringify(value, (_key, part: unknown) =>
+      typeof part === 'object' && part !== null && !Array.isArray(part)
+        ? Object.fromEntries(Object.entries(part).sort(([x], [y]) => (x < y ? -1 : 1)))
+        : part,
+    );
+  for (const field of Object.keys(b) as (keyof ShardIdentity)[])
+    if (canonical(a[field]) !== canonical(b[field])) return field;
+  return null;
+};
