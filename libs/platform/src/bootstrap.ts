@@ -34,6 +34,8 @@ export interface ServiceDefinition<S extends ConfigSchema> {
   strategy?: (app: NestFastifyApplication, context: ServiceContext<z.output<S>>) => CustomStrategy['strategy'];
   /** Last touches before routes are made: plugins, filters, OpenAPI. */
   configure?: (app: NestFastifyApplication, context: ServiceContext<z.output<S>>) => void | Promise<void>;
+  /** Everything answers by now: the moment to join the others. */
+  ready?: (context: ServiceContext<z.output<S>>, app: NestFastifyApplication) => void | Promise<void>;
   /** Of the Fastify instance: bodyLimit and the like. */
   fastify?: FastifyOptions;
   /** Default: the process's environment. */
@@ -141,6 +143,7 @@ export const startService = async <S extends ConfigSchema>(
   await app.getHttpAdapter().getInstance().ready();
   await app.startAllMicroservices();
   if (handle !== undefined) http.serve(handle);
+  await definition.ready?.(context, app);
   started = true;
   log.info({ port }, `${context.instance} is up`);
 

@@ -4,6 +4,7 @@ export { INSTANCE, LOG, METRICS, READINESS, SERVICE_CONFIG, SERVICE_CONTEXT, SHU
 export { envBoolean, envBytes, envChoice, envDurationMs, envInteger, envNatsServers, envText } from './env-values.ts';
 export { newInstanceId } from './instance-id.ts';
 export { createLog } from './log.ts';
+export { memberOf } from './member.ts';
 export { ReadinessRegistry } from './readiness.ts';
 export { SHUTDOWN_PHASES, ShutdownHooks } from './shutdown.ts';
 
