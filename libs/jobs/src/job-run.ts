@@ -1,9 +1,9 @@
 import type { JobPlan, JobProgress, JobRecord, JobState } from '@downpour/contracts';
+import { pushesInEpoch } from '@downpour/contracts';
 import type { CoordinatorOptions } from './coordinator-options.ts';
 import { coordinationOf } from './job-record.ts';
 import { isTerminal, moveTo } from './job-state.ts';
 import { JobTracker } from './job-tracker.ts';
-import { pushesPerEpoch } from './chunk-counts.ts';
 import type {
   Clock,
   CoordinatorPort,
@@ -148,7 +148,7 @@ export class JobRun {
   progress(): JobProgress | null {
     const plan = this.plan?.value;
     if (plan === undefined || this.tracker.ledgers().length < plan.shards.length) return null;
-    return this.tracker.progress(plan.shards.length, pushesPerEpoch(plan.chunks), this.now);
+    return this.tracker.progress(plan.shards.length, pushesInEpoch(plan.chunks), this.now);
   }
 
   /** Writes progress now and then, and evaluations at once. */

@@ -1,4 +1,4 @@
-import { chunksPerEpoch, pushesPerEpoch } from '../chunk-counts.ts';
+import { chunksInEpoch, pushesInEpoch } from '@downpour/contracts';
 import { dueEvaluation, reaches } from '../evaluations.ts';
 import { coordinationOf } from '../job-record.ts';
 import type { JobRun } from '../job-run.ts';
@@ -43,7 +43,7 @@ async function fillQueue(run: JobRun): Promise<void> {
     {
       epochs: chunks.epochs,
       epochsEnqueued,
-      chunksPerEpoch: chunksPerEpoch(chunks),
+      chunksPerEpoch: chunksInEpoch(chunks),
       pendingChunks,
       workers: available(cluster.members(), 'worker').length,
       examplesPerSecond: run.tracker.rate(plan.shards.length, run.now),
@@ -60,7 +60,7 @@ async function fillQueue(run: JobRun): Promise<void> {
 async function askForEvaluation(run: JobRun): Promise<void> {
   const plan = run.plan?.value;
   if (plan === undefined) return;
-  const epochsDone = run.tracker.applied(plan.shards.length) / pushesPerEpoch(plan.chunks);
+  const epochsDone = run.tracker.applied(plan.shards.length) / pushesInEpoch(plan.chunks);
   const due = dueEvaluation(plan.spec, epochsDone, coordinationOf(run.record).evaluationsRequested);
   const lost = run.evaluationAskedAt !== null && run.now - run.evaluationAskedAt > run.options.evaluationMs;
   // One at a time: where evaluating takes longer than training, some are left out instead of piling up.

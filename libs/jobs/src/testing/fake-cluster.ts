@@ -1,0 +1,230 @@
+import type {
+  ChunkPlan,
+  DatasetSummary,
+  EvaluateTask,
+  JobEvent,
+  JobPlan,
+  Member,
+  PrepareReply,
+  PrepareRequest,
+  Role,
+  ShardLedger,
+} from '@downpour/contracts';
+import { chunksInEpoch, DownpourError, examplesInPush, expectedPushes, pushesInChunk } from '@downpour/contracts';
+import type { CoordinatorPort, DatasetLookup } from '../ports.ts';
+import type { MemoryEvents, MemoryPlanRepository } from './memory-stores.ts';
+
+export const START = Date.parse('2026-11-24T12:00:00.000Z');
+export const SUMMARY: DatasetSummary = {
+  trainExamples: 1000,
+  testExamples: 100,
+  featureShape: [28, 28, 1],
+  featureType: 'uint8',
+  labelKind: 'class',
+  classes: 10,
+  labelWidth: 1,
+};
+const LENGTHS = [7840, 10];
+
+interface Push {
+  key: string;
+  examples: number;
+}
+
+/** A cluster in memory: queues, shards with ledgers, members that come and go. Time stands still unless a test moves it. */
+export class FakeCluster implements CoordinatorPort, DatasetLookup {
+  nowMs = START;
+  readonly clock = { now: () => this.nowMs };
+  readonly alive = new Map<string, Member>();
+  readonly chunks = new Map<string, { epoch: number; chunk: number }[]>();
+  readonly evaluations: EvaluateTask[] = [];
+  readonly enqueued: string[] = [];
+  readonly streams = new Set<string>();
+  readonly removedObjects: string[] = [];
+  readonly log = new Map<string, Push[]>();
+  prepareError: Error | null = null;
+  prepareCalls = 0;
+  failNext: Error | null = null;
+  summaries = new Map<string, DatasetSummary>([['mnist', SUMMARY]]);
+  readonly #enqueuedOnce = new Set<string>();
+  readonly #events: MemoryEvents;
+  readonly #plans: MemoryPlanRepository;
+
+  constructor(events: MemoryEvents, plans: MemoryPlanRepository) {
+    this.#events = events;
+    this.#plans = plans;
+  }
+
+  join(role: Role, ...instances: string[]): void {
+    for (const instance of instances) {
+      this.alive.set(instance, {
+        role,
+        instance,
+        host: 'host',
+        pid: 1,
+        startedAt: this.at,
+        version: '0',
+        draining: false,
+        details: {},
+      });
+    }
+  }
+  leave(...instances: string[]): void {
+    for (const instance of instances) this.alive.delete(instance);
+  }
+  drain(instance: string): void {
+    const member = this.alive.get(instance);
+    if (member !== undefined) this.alive.set(instance, { ...member, draining: true });
+  }
+  get at(): string {
+    return new Date(this.nowMs).toISOString();
+  }
+
+  members(): Member[] {
+    return [...this.alive.values()];
+  }
+  async summary(id: string): Promise<DatasetSummary | null> {
+    return this.summaries.get(id) ?? null;
+  }
+  async prepare({ jobId, spec }: PrepareRequest): Promise<PrepareReply> {
+    this.prepareCalls += 1;
+    if (this.prepareError !== null) throw this.prepareError;
+    this.#mayFail();
+    let offset = 0;
+    const variables = LENGTHS.map((length, index) => {
+      const variable = { name: `v${index}`, shape: [length], offset, length, trainable: true };
+      offset += length;
+      return variable;
+    });
+    return {
+      type: 'prepared',
+      v: 1,
+      jobId,
+      topology: { class_name: 'Sequential' },
+      layout: { length: offset, trainableLength: offset, variables },
+      loss: spec.loss ?? 'softmaxCrossEntropy',
+    };
+  }
+  async createStreams(jobId: string): Promise<void> {
+    this.#mayFail();
+    this.streams.add(jobId);
+    if (!this.chunks.has(jobId)) this.chunks.set(jobId, []);
+  }
+  async removeStreams(jobId: string): Promise<void> {
+    this.#mayFail();
+    this.streams.delete(jobId);
+    this.chunks.delete(jobId);
+  }
+  async purgeChunks(jobId: string): Promise<void> {
+    this.chunks.set(jobId, []);
+  }
+  async enqueueEpoch(jobId: string, epoch: number, plan: ChunkPlan): Promise<void> {
+    this.#mayFail();
+    this.enqueued.push(`${jobId}/${epoch}`);
+    for (let chunk = 0; chunk < chunksInEpoch(plan); chunk++) this.chunks.get(jobId)?.push({ epoch, chunk });
+    this.#enqueuedOnce.add(`${jobId}/${epoch}`);
+  }
+  async pendingChunks(jobId: string): Promise<number> {
+    this.#mayFail();
+    return this.chunks.get(jobId)?.length ?? 0;
+  }
+  async enqueueEvaluation(task: EvaluateTask): Promise<void> {
+    this.#mayFail();
+    this.evaluations.push(task);
+  }
+  async ledger(instance: string, jobId: string, shard: number): Promise<{ ledger: ShardLedger; complete: boolean }> {
+    if (!this.alive.has(instance)) throw new DownpourError('timeout', `${instance} does not answer`);
+    const ledger = this.#ledger(jobId, shard);
+    return { ledger, complete: ledger.applied === ledger.expected };
+  }
+  async publishEvent(jobId: string, event: JobEvent): Promise<void> {
+    this.#mayFail();
+    this.#events.publish(jobId, event);
+  }
+  async removeObjects(prefix: string): Promise<void> {
+    this.removedObjects.push(prefix);
+  }
+
+  /** A worker takes chunks and makes their pushes durable. Returns how many chunks there were. */
+  work(jobId: string, count: number): number {
+    const plan = this.#plan(jobId);
+    const queue = this.chunks.get(jobId) ?? [];
+    const taken = queue.splice(0, count);
+    for (const { epoch, chunk } of taken) {
+      for (let push = 0; push < pushesInChunk(plan.chunks, chunk); push++) {
+        this.push(jobId, { key: `${epoch}/${chunk}/${push}`, examples: examplesInPush(plan.chunks, chunk, push) });
+      }
+    }
+    return taken.length;
+  }
+  push(jobId: string, push: Push): void {
+    this.log.set(jobId, [...(this.log.get(jobId) ?? []), push]);
+  }
+
+  /** Every shard of the job tells what it has applied: all of the log, by its ledger once each. */
+  report(jobId: string, changes: Partial<Extract<JobEvent, { type: 'shard' }>> = {}): void {
+    for (const event of this.shardEvents(jobId, changes)) this.#events.publish(jobId, event);
+  }
+  shardEvents(jobId: string, changes: Partial<Extract<JobEvent, { type: 'shard' }>> = {}): JobEvent[] {
+    return this.#plan(jobId).shards.flatMap(({ shard, instance, ownership }): JobEvent[] => {
+      if (instance === null || !this.alive.has(instance)) return [];
+      const ledger = this.#ledger(jobId, shard);
+      return [
+        {
+          type: 'shard',
+          at: this.at,
+          shard,
+          instance,
+          ownership,
+          version: ledger.applied,
+          state: 'serving',
+          reason: null,
+          ledger,
+          complete: ledger.applied === ledger.expected,
+          stalenessMean: 1.5,
+          stalenessMax: 3,
+          bytes: 4,
+          bytesIn: 0,
+          bytesOut: 0,
+          epochsApplied: [],
+          ...changes,
+        },
+      ];
+    });
+  }
+
+  /** A worker does the evaluations that are asked for. */
+  evaluate(accuracy = 0.9): number {
+    const tasks = this.evaluations.splice(0);
+    for (const { jobId, epoch, final } of tasks) {
+      const evaluation = { loss: 1 - accuracy, accuracy, examples: 100, epoch, at: this.at };
+      this.#events.publish(jobId, { type: 'evaluation', at: this.at, evaluation, final, instance: 'w1' });
+    }
+    return tasks.length;
+  }
+
+  #ledger(jobId: string, shard: number): ShardLedger {
+    const plan = this.#plan(jobId);
+    const pushes = this.log.get(jobId) ?? [];
+    const unique = new Map(pushes.map((push) => [push.key, push.examples]));
+    return {
+      shard,
+      instance: plan.shards[shard]?.instance ?? null,
+      expected: expectedPushes(plan.chunks),
+      applied: unique.size,
+      duplicatesDropped: pushes.length - unique.size,
+      lateDropped: 0,
+      examplesApplied: [...unique.values()].reduce((sum, examples) => sum + examples, 0),
+    };
+  }
+  #plan(jobId: string): JobPlan {
+    const plan = this.#plans.peek(jobId);
+    if (plan === null) throw new Error(`Job ${jobId} has no plan`);
+    return plan;
+  }
+  #mayFail(): void {
+    const error = this.failNext;
+    this.failNext = null;
+    if (error !== null) throw error;
+  }
+}
