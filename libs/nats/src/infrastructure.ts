@@ -1,91 +1,106 @@
 import { buckets, streams, subjects } from '@downpour/contracts';
-import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
-import { Kvm, type KV } from '@nats-io/kv';
+import type { Logger } from '@downpour/platform';
+import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import type { JetStreamManager, StreamConfig } from '@nats-io/jetstream';
+import { Objm } from '@nats-io/obj';
 import { nanos } from '@nats-io/nats-core';
-import { Objm, type ObjectStore } from '@nats-io/obj';
-import { NatsConnection, pause } from './connection.ts';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isStreamExists, messageOf } from './streams/jetstream-errors.ts';
+import type { NatsLink } from './link/nats-link.ts';
 
-/** A member whose key was not renewed for this long is gone. Heartbeats come every HEARTBEAT_MS. */
-export const MEMBER_TTL_MS = 4_000;
-export const HEARTBEAT_MS = 1_000;
-/** A coordinator that did not renew its lease for this long has lost it. */
-export const LEASE_TTL_MS = 4_000;
-const EVENTS_MAX_BYTES = 256 * 1024 * 1024;
-const EVENTS_MAX_AGE_MS = 7 * 24 * 3600 * 1000;
-const RETRY_MS = 500;
-/** An evaluation nobody said "still at it" of for this long is given to another worker. */
-export const EVALUATION_ACK_WAIT_MS = 10_000;
-
-/** The cluster's shared buckets and streams. */
-export interface Infrastructure {
-  members: KV;
-  jobs: KV;
-  plans: KV;
-  datasets: KV;
-  lease: KV;
-  objects: ObjectStore;
+export interface InfrastructureOptions {
+  log?: Logger;
+  signal?: AbortSignal;
+  /** Copies of every bucket and stream in a NATS cluster. @default 1 */
+  replicas?: 1 | 3 | 5;
 }
 
+/** A member that has not been heard of for so long is gone. */
+export const MEMBER_TTL_MS = 4000;
+/** A coordinator that has not renewed its lease for so long has lost it. */
+export const LEASE_TTL_MS = 5000;
+const EVENTS_MAX_AGE_MS = 7 * 24 * 60 * 60 * 1000;
+const EVENTS_MAX_BYTES = 256 * 2 ** 20;
+const DEDUPE_WINDOW_MS = 120_000;
+const RETRY_MS = 500;
+const TELL_EVERY_MS = 5000;
+
 /**
- * Makes what is missing; many processes may call it at once. It retries while JetStream has no leader yet (a cluster that is coming up).
+ * Makes the buckets and streams that every service needs, unless they exist. Many services may do so at once. Waits for JetStream as long
+ * as it takes. @throws the signal's reason
  */
-export async function ensureInfrastructure(connection: NatsConnection, signal?: AbortSignal): Promise<Infrastructure> {
+export const ensureInfrastructure = async (link: NatsLink, options: InfrastructureOptions = {}): Promise<void> => {
+  const { log, signal, replicas = 1 } = options;
+  let told = -Infinity;
   for (;;) {
     signal?.throwIfAborted();
     try {
-      return await make(connection);
+      const jsm = await jetstreamManager(link.nc, { timeout: 5000 });
+      for (const config of streamConfigs(replicas)) await ensureStream(jsm, config);
+      await new Objm(link.nc).create(buckets.objects, { storage: StorageType.File, replicas });
+      return;
     } catch (error) {
-      connection.log.warn({ reason: error instanceof Error ? error.message : String(error) }, 'waiting for JetStream');
-      await pause(RETRY_MS, signal);
+      if (link.closed) throw error;
+      if (performance.now() - told >= TELL_EVERY_MS) {
+        told = performance.now();
+        log?.warn({ reason: messageOf(error) }, 'waiting for JetStream: is it enabled on the NATS server?');
+      }
+      await sleep(RETRY_MS, undefined, signal === undefined ? {} : { signal });
     }
   }
-}
+};
 
-async function make(connection: NatsConnection): Promise<Infrastructure> {
-  const replicas = connection.options.replicas ?? 1;
-  const kvm = new Kvm(connection.js);
-  const bucket = (name: string, ttlMs?: number) =>
-    kvm.create(name, {
-      history: 1,
-      replicas,
-      storage: StorageType.File,
-      // Markers tell watchers of keys that expired.
-      ...(ttlMs === undefined ? {} : { ttl: ttlMs, markerTTL: 10_000 }),
-    });
-  await ensureStream(connection, {
+/** Creates a stream unless there is one of that name. */
+export const ensureStream = async (
+  jsm: JetStreamManager,
+  config: Partial<StreamConfig> & { name: string },
+): Promise<void> => {
+  try {
+    await jsm.streams.add(config);
+  } catch (error) {
+    // Somebody was faster, or an older version made it with other settings: both are fine to use.
+    if (!isStreamExists(error)) throw error;
+  }
+};
+
+const streamConfigs = (replicas: number): (Partial<StreamConfig> & { name: string })[] => [
+  ...[buckets.jobs, buckets.plans, buckets.datasets].map((bucket) => bucketConfig(bucket, replicas)),
+  bucketConfig(buckets.members, replicas, MEMBER_TTL_MS),
+  bucketConfig(buckets.lease, replicas, LEASE_TTL_MS),
+  {
     name: streams.events,
-    subjects: [subjects.event('*')],
+    subjects: [subjects.event('>')],
+    retention: RetentionPolicy.Limits,
+    discard: DiscardPolicy.Old,
+    storage: StorageType.File,
+    num_replicas: replicas,
     max_age: nanos(EVENTS_MAX_AGE_MS),
     max_bytes: EVENTS_MAX_BYTES,
-    num_replicas: replicas,
-  });
-  await ensureStream(connection, {
+    duplicate_window: nanos(DEDUPE_WINDOW_MS),
+  },
+  {
     name: streams.evaluations,
     subjects: [subjects.evaluate('*')],
     retention: RetentionPolicy.Workqueue,
     discard: DiscardPolicy.New,
+    storage: StorageType.File,
     num_replicas: replicas,
-  });
-  return {
-    members: await bucket(buckets.members, MEMBER_TTL_MS),
-    jobs: await bucket(buckets.jobs),
-    plans: await bucket(buckets.plans),
-    datasets: await bucket(buckets.datasets),
-    lease: await bucket(buckets.lease, LEASE_TTL_MS),
-    objects: await new Objm(connection.js).create(buckets.objects, { storage: StorageType.File, replicas }),
-  };
-}
+    duplicate_window: nanos(DEDUPE_WINDOW_MS),
+  },
+];
 
-/** Creates the stream unless one of that name is there; two that create it at once both succeed. */
-export async function ensureStream(
-  { jsm }: NatsConnection,
-  config: Parameters<NatsConnection['jsm']['streams']['add']>[0],
-): Promise<void> {
-  try {
-    await jsm.streams.add(config);
-  } catch (error) {
-    // Somebody made it a moment ago, or an earlier version with other limits: it serves.
-    const there = await jsm.streams.info(config.name).catch(() => null);
-    if (!there) throw error;
-  }
-}
+/** The stream that `@nats-io/kv` makes for a bucket, with a TTL where given. */
+const bucketConfig = (bucket: string, replicas: number, ttlMs = 0): Partial<StreamConfig> & { name: string } => ({
+  name: `KV_${bucket}`,
+  subjects: [`$KV.${bucket}.>`],
+  retention: RetentionPolicy.Limits,
+  discard: DiscardPolicy.New,
+  storage: StorageType.File,
+  num_replicas: replicas,
+  max_msgs_per_subject: 1,
+  max_age: nanos(ttlMs),
+  allow_rollup_hdrs: true,
+  deny_delete: true,
+  allow_direct: false,
+  duplicate_window: nanos(ttlMs === 0 ? DEDUPE_WINDOW_MS : Math.min(ttlMs, DEDUPE_WINDOW_MS)),
+});

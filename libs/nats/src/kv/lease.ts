@@ -1,85 +1,108 @@
-import { DownpourError } from '@downpour/contracts';
-import type { KV } from '@nats-io/kv';
-import { z } from 'zod';
-import type { NatsLog } from '../connection.ts';
+import { buckets, DownpourError } from '@downpour/contracts';
+import type { NatsLink } from '../link/nats-link.ts';
 import { LEASE_TTL_MS } from '../infrastructure.ts';
-import { KvJson } from './kv-json.ts';
+import { RecordBucket } from './record-bucket.ts';
+import { z } from 'zod';
 
-const KEY = 'coordinator';
-const RENEW_MS = 1_000;
-/** A holder that could not renew stops before another can have taken over. */
-const GIVE_UP_MS = LEASE_TTL_MS - RENEW_MS;
-const holderSchema = z.object({ instance: z.string() });
+export interface LeaseOptions {
+  /** What is leased: one holder for each key. */
+  key: string;
+  /** Who asks. */
+  instance: string;
+  onGained(): void;
+  onLost(): void;
+}
 
-/** At most one holder at a time: the key expires unless its holder renews it, and every write names the revision it replaces. */
+const leaseSchema = z.object({ instance: z.string() });
+const RENEW_MS = 1000;
+/** The holder steps back a second before the key can expire under it. */
+const STEP_BACK_MS = LEASE_TTL_MS - 1000;
+
+/**
+ * A lease in an expiring KV key. Whoever creates the key holds it while it renews the key by revision; when it cannot for too
+ * long, it knows that it has lost it before anybody else can gain it. Writes guarded by it must still name revisions: a frozen
+ * holder learns of its loss only when it wakes up.
+ */
 export class Lease {
-  readonly #records: KvJson<{ instance: string }>;
-  readonly #instance: string;
-  readonly #log: NatsLog;
+  readonly #records: RecordBucket<z.infer<typeof leaseSchema>>;
+  readonly #options: LeaseOptions;
   #revision: number | null = null;
   #renewedAt = 0;
   #timer: NodeJS.Timeout | undefined;
-  #busy: Promise<void> = Promise.resolve();
-  #onGained: () => void = () => {};
-  #onLost: () => void = () => {};
+  #watchdog: NodeJS.Timeout | undefined;
+  #turn: Promise<void> | undefined;
+  #stopped = false;
+  #holder: string | null = null;
 
-  constructor(kv: KV, instance: string, log: NatsLog) {
-    this.#records = new KvJson(kv, holderSchema);
-    this.#instance = instance;
-    this.#log = log;
+  private constructor(link: NatsLink, options: LeaseOptions) {
+    this.#records = new RecordBucket(link, buckets.lease, leaseSchema);
+    this.#options = options;
+  }
+
+  /** Begins to strive for the lease. */
+  static start(link: NatsLink, options: LeaseOptions): Lease {
+    const lease = new Lease(link, options);
+    lease.#schedule(0);
+    return lease;
   }
 
   get held(): boolean {
     return this.#revision !== null;
   }
 
-  /** The instance that holds it, or null. */
-  async holder(): Promise<string | null> {
-    return (await this.#records.get(KEY))?.value.instance ?? null;
+  /** Who holds it, as far as this process knows. */
+  get holder(): string | null {
+    return this.#holder;
   }
 
-  /** Tries to get and keep it until `release`. */
-  start(onGained: () => void, onLost: () => void): void {
-    this.#onGained = onGained;
-    this.#onLost = onLost;
-    const tick = () => {
-      this.#busy = this.#busy.then(() => this.#tick());
-    };
-    tick();
-    this.#timer = setInterval(tick, RENEW_MS);
-  }
-
-  /** Lets go at once, so that another gateway takes over without waiting for the key to expire. */
-  async release(): Promise<void> {
-    clearInterval(this.#timer);
-    await this.#busy;
+  /** Gives the lease back, so that another gains it at once. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#turn;
     if (this.#revision === null) return;
     this.#lose();
-    await this.#records.remove(KEY).catch(() => {});
+    await this.#records.remove(this.#options.key).catch(() => undefined);
   }
 
-  async #tick(): Promise<void> {
-    const own = { instance: this.#instance };
-    const began = Date.now();
+  #schedule(delayMs: number): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => {
+      this.#turn = this.#strive().finally(() => this.#schedule(RENEW_MS));
+    }, delayMs);
+  }
+
+  async #strive(): Promise<void> {
+    const { key, instance } = this.#options;
+    const begunAt = performance.now();
     try {
-      if (this.#revision === null) {
-        this.#revision = await this.#records.create(KEY, own);
-        this.#renewedAt = began;
-        this.#log.info({}, 'this gateway coordinates now');
-        this.#onGained();
-      } else {
-        this.#revision = await this.#records.update(KEY, own, this.#revision);
-        this.#renewedAt = began;
-      }
+      const revision = this.#revision;
+      const renewed =
+        revision === null
+          ? await this.#records.create(key, { instance })
+          : await this.#records.update(key, { instance }, revision);
+      // The loss may have been declared while the answer was under way: then it is not ours any more to keep.
+      if (revision !== null && this.#revision === null) return;
+      if (performance.now() - begunAt >= STEP_BACK_MS) return this.#lose();
+      this.#revision = renewed;
+      this.#renewedAt = begunAt;
+      this.#holder = instance;
+      clearTimeout(this.#watchdog);
+      this.#watchdog = setTimeout(() => this.#lose(), STEP_BACK_MS - (performance.now() - begunAt));
+      if (revision === null) this.#options.onGained();
     } catch (error) {
-      const conflict = error instanceof DownpourError && error.code === 'conflict';
-      if (this.#revision !== null && (conflict || Date.now() - this.#renewedAt > GIVE_UP_MS)) this.#lose();
+      if (error instanceof DownpourError && error.code === 'conflict') {
+        if (this.#revision !== null) this.#lose();
+        this.#holder = (await this.#records.get(key).catch(() => null))?.value.instance ?? null;
+      } else if (this.#revision !== null && performance.now() - this.#renewedAt >= STEP_BACK_MS) this.#lose();
     }
   }
 
   #lose(): void {
+    clearTimeout(this.#watchdog);
+    if (this.#revision === null) return;
     this.#revision = null;
-    this.#log.warn({}, 'this gateway does not coordinate any more');
-    this.#onLost();
+    this.#holder = null;
+    this.#options.onLost();
   }
 }

@@ -1,0 +1,153 @@
+import {
+  DownpourError,
+  enqueueEpochReplySchema,
+  ledgerReplySchema,
+  prepareReplySchema,
+  streams,
+  subjects,
+} from '@downpour/contracts';
+import type {
+  ChunkPlan,
+  EvaluateTask,
+  JobEvent,
+  Member,
+  PrepareReply,
+  PrepareRequest,
+  ShardLedger,
+} from '@downpour/contracts';
+import type { CoordinatorPort } from '@downpour/jobs';
+import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import type { StreamConfig } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/nats-core';
+import { ensureStream } from './infrastructure.ts';
+import type { NatsLink } from './link/nats-link.ts';
+import type { Membership } from './members/membership.ts';
+import type { ObjectStore } from './objects/object-store.ts';
+import type { ChunkQueues } from './streams/chunk-queues.ts';
+import type { EvaluationQueue } from './streams/evaluation-queue.ts';
+import type { EventBus } from './streams/event-bus.ts';
+import { isNoRoom, isStreamNotFound, messageOf } from './streams/jetstream-errors.ts';
+import type { RequestClient } from './transport/request-client.ts';
+
+export interface CoordinatorPortParts {
+  link: NatsLink;
+  requests: RequestClient;
+  membership: Membership;
+  events: EventBus;
+  chunks: ChunkQueues;
+  evaluations: EvaluationQueue;
+  objects: ObjectStore;
+}
+
+/** Preparing builds a model, enqueueing reads no data: both say every second that they are still at it. */
+const PREPARE_SILENCE_MS = 30_000;
+const ENQUEUE_SILENCE_MS = 15_000;
+const LEDGER_SILENCE_MS = 3000;
+const PUSH_DEDUPE_MS = 120_000;
+/** An epoch that is enqueued again after its coordinator was replaced must be recognised. */
+const CHUNK_DEDUPE_MS = 3_600_000;
+/**
+ * The push log's limit is the back-pressure on pushers when shards fall behind; the server reserves it, so less is taken where it has less.
+ */
+const LOG_BYTES = { file: 4 * 2 ** 30, memory: 2 ** 30 } as const;
+const LEAST_LOG_BYTES = 64 * 2 ** 20;
+
+/** What the coordinator asks of the cluster, over NATS. */
+export class NatsCoordinatorPort implements CoordinatorPort {
+  readonly #parts: CoordinatorPortParts;
+
+  constructor(parts: CoordinatorPortParts) {
+    this.#parts = parts;
+  }
+
+  members(): Member[] {
+    return this.#parts.membership.members();
+  }
+
+  async prepare(request: PrepareRequest): Promise<PrepareReply> {
+    const options = { timeoutMs: PREPARE_SILENCE_MS, reply: prepareReplySchema };
+    return (await this.#parts.requests.request(subjects.prepare, request, undefined, options)).header;
+  }
+
+  async createStreams(jobId: string, log: { storage: 'file' | 'memory'; replicas: number }): Promise<void> {
+    const storage = log.storage === 'file' ? StorageType.File : StorageType.Memory;
+    await this.#createLog(
+      {
+        name: streams.pushLog(jobId),
+        subjects: [subjects.pushAll(jobId)],
+        retention: RetentionPolicy.Limits,
+        discard: DiscardPolicy.New,
+        storage,
+        num_replicas: log.replicas,
+        duplicate_window: nanos(PUSH_DEDUPE_MS),
+      },
+      LOG_BYTES[log.storage],
+    );
+    const jsm = await jetstreamManager(this.#parts.link.nc, { checkAPI: false });
+    await ensureStream(jsm, {
+      name: streams.chunks(jobId),
+      subjects: [subjects.chunk(jobId)],
+      retention: RetentionPolicy.Workqueue,
+      discard: DiscardPolicy.New,
+      storage,
+      num_replicas: log.replicas,
+      duplicate_window: nanos(CHUNK_DEDUPE_MS),
+    });
+  }
+
+  async removeStreams(jobId: string): Promise<void> {
+    const jsm = await jetstreamManager(this.#parts.link.nc, { checkAPI: false });
+    for (const stream of [streams.chunks(jobId), streams.pushLog(jobId)]) {
+      await jsm.streams.delete(stream).catch((error: unknown) => {
+        if (!isStreamNotFound(error)) throw error;
+      });
+    }
+    await this.#parts.evaluations.purge(jobId);
+  }
+
+  purgeChunks(jobId: string): Promise<void> {
+    return this.#parts.chunks.open(jobId).purge();
+  }
+
+  async enqueueEpoch(jobId: string, epoch: number, _chunks: ChunkPlan): Promise<void> {
+    await this.#parts.requests.request(subjects.enqueueEpoch, { type: 'enqueueEpoch', v: 1, jobId, epoch }, undefined, {
+      timeoutMs: ENQUEUE_SILENCE_MS,
+      reply: enqueueEpochReplySchema,
+    });
+  }
+
+  pendingChunks(jobId: string): Promise<number> {
+    return this.#parts.chunks.open(jobId).pending();
+  }
+
+  enqueueEvaluation(task: EvaluateTask): Promise<void> {
+    return this.#parts.evaluations.enqueue(task);
+  }
+
+  async ledger(instance: string, jobId: string, shard: number): Promise<{ ledger: ShardLedger; complete: boolean }> {
+    const request = { type: 'ledger', v: 1, jobId, shard };
+    const options = { timeoutMs: LEDGER_SILENCE_MS, reply: ledgerReplySchema };
+    const { header } = await this.#parts.requests.request(subjects.ledger(instance), request, undefined, options);
+    return { ledger: header.ledger, complete: header.complete };
+  }
+
+  publishEvent(jobId: string, event: JobEvent): Promise<void> {
+    return this.#parts.events.publish(jobId, event);
+  }
+
+  removeObjects(prefix: string): Promise<void> {
+    return this.#parts.objects.removeAll(prefix);
+  }
+
+  async #createLog(config: Partial<StreamConfig> & { name: string }, maxBytes: number): Promise<void> {
+    const jsm = await jetstreamManager(this.#parts.link.nc, { checkAPI: false });
+    try {
+      await ensureStream(jsm, { ...config, max_bytes: maxBytes });
+    } catch (error) {
+      if (isNoRoom(error) && maxBytes / 2 >= LEAST_LOG_BYTES) return this.#createLog(config, maxBytes / 2);
+      throw new DownpourError('unavailable', `NATS cannot keep the push log of the job: ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+}

@@ -1,0 +1,160 @@
+import { buckets, DownpourError } from '@downpour/contracts';
+import { Objm } from '@nats-io/obj';
+import type { ObjectInfo, ObjectStore as Bucket } from '@nats-io/obj';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { Readable } from 'node:stream';
+import type { NatsLink } from '../link/nats-link.ts';
+import { messageOf } from '../streams/jetstream-errors.ts';
+
+export interface StoredObject {
+  name: string;
+  bytes: number;
+  /** SHA-256, base64url, as the store computed it while writing. */
+  digest: string;
+  modifiedAt: string;
+}
+
+/** Large enough that a chunk's round trip does not count, small enough for every max_payload. */
+const CHUNK_BYTES = 512 * 1024;
+const STALL_MS = 20_000;
+const CONNECT_PATIENCE_MS = 10_000;
+
+/** Named objects of any size in JetStream. What is read is checked against the digest that was computed when it was written. */
+export class ObjectStore {
+  readonly #link: NatsLink;
+  #bucket: Promise<Bucket> | undefined;
+
+  constructor(link: NatsLink) {
+    this.#link = link;
+  }
+
+  /** Writes an object, replacing one of that name. Nobody sees it half written. */
+  put(name: string, bytes: Uint8Array): Promise<StoredObject> {
+    // The client library copies a chunk once, into its outbound buffer.
+    return this.putStream(name, chunksOf(bytes));
+  }
+
+  /** As `put`, from a stream: nothing is held in memory but the chunk under way. */
+  async putStream(name: string, source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<StoredObject> {
+    return this.#call(name, async (bucket) => {
+      const stream = Readable.toWeb(Readable.from(source, { objectMode: true })) as ReadableStream<Uint8Array>;
+      const info = await bucket.put({ name, options: { max_chunk_size: this.#chunkBytes } }, stream, {
+        timeout: 10_000,
+      });
+      return storedObject(info);
+    });
+  }
+
+  /** @throws DownpourError not-found; internal when the bytes do not match the digest */
+  async get(name: string): Promise<Uint8Array> {
+    const { bytes, stream } = await this.getStream(name);
+    const whole = new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
+    let at = 0;
+    for await (const chunk of stream) {
+      if (at + chunk.byteLength > bytes) throw corrupt(name);
+      whole.set(chunk, at);
+      at += chunk.byteLength;
+    }
+    if (at !== bytes) throw corrupt(name);
+    return whole;
+  }
+
+  /** The object's size and its bytes as they come; the stream fails at its end when they do not match the digest. @throws DownpourError not-found */
+  async getStream(name: string): Promise<{ bytes: number; stream: AsyncIterable<Uint8Array> }> {
+    const result = await this.#call(name, (bucket) => bucket.get(name));
+    if (result === null) throw new DownpourError('not-found', `There is no object ${name}`);
+    return { bytes: result.info.size, stream: watched(name, result.data) };
+  }
+
+  async exists(name: string): Promise<boolean> {
+    const info = await this.#call(name, (bucket) => bucket.info(name));
+    return info !== null && !info.deleted;
+  }
+
+  /** @throws DownpourError not-found; conflict when there is an object of the new name */
+  async rename(from: string, to: string): Promise<void> {
+    if (!(await this.exists(from))) throw new DownpourError('not-found', `There is no object ${from}`);
+    if (await this.exists(to)) throw new DownpourError('conflict', `There is an object ${to} already`);
+    await this.#call(from, (bucket) => bucket.update(from, { name: to }));
+  }
+
+  /** Removes an object; one that is not there is no error. */
+  async remove(name: string): Promise<void> {
+    await this.#call(name, async (bucket) => {
+      await bucket.delete(name);
+      // The store leaves a marker behind; snapshots come and go, so their markers would pile up.
+      const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
+      await jsm.streams.purge(`OBJ_${buckets.objects}`, { filter: metaSubject(name) });
+    });
+  }
+
+  async removeAll(prefix: string): Promise<void> {
+    for (const { name } of await this.list(prefix)) await this.remove(name);
+  }
+
+  async list(prefix = ''): Promise<StoredObject[]> {
+    const infos = await this.#call(prefix, (bucket) => bucket.list());
+    return infos.filter(({ name, deleted }) => !deleted && name.startsWith(prefix)).map(storedObject);
+  }
+
+  get #chunkBytes(): number {
+    return Math.min(CHUNK_BYTES, this.#link.maxSliceBytes);
+  }
+
+  async #call<R>(name: string, work: (bucket: Bucket) => Promise<R>): Promise<R> {
+    try {
+      await this.#link.whenConnected(AbortSignal.timeout(CONNECT_PATIENCE_MS));
+      this.#bucket ??= new Objm(this.#link.nc).open(buckets.objects);
+      return await work(await this.#bucket);
+    } catch (cause) {
+      if (cause instanceof DownpourError) throw cause;
+      this.#bucket = undefined;
+      throw new DownpourError('unavailable', `The object store failed at ${name}: ${messageOf(cause)}`, { cause });
+    }
+  }
+}
+
+const storedObject = ({ name, size, digest, mtime }: ObjectInfo): StoredObject => ({
+  name,
+  bytes: size,
+  digest: digest.replace('SHA-256=', ''),
+  modifiedAt: mtime,
+});
+
+/** Subject of an object's description: @nats-io/obj, objectstore.ts, _metaSubject. */
+const metaSubject = (name: string): string =>
+  `$O.${buckets.objects}.M.${Buffer.from(name).toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`;
+
+function* chunksOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let begin = 0; begin < bytes.byteLength; begin += CHUNK_BYTES)
+    yield bytes.subarray(begin, Math.min(begin + CHUNK_BYTES, bytes.byteLength));
+}
+
+/** A reader whose server has gone would wait for ever. */
+async function* watched(name: string, data: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = data.getReader();
+  try {
+    for (;;) {
+      let timer: NodeJS.Timeout | undefined;
+      const stalled = new Promise<never>((_resolve, reject) => {
+        timer = setTimeout(
+          () => reject(new DownpourError('unavailable', `Object ${name} came to a halt for ${STALL_MS} ms`)),
+          STALL_MS,
+        );
+      });
+      const { done, value } = await Promise.race([reader.read(), stalled]).finally(() => clearTimeout(timer));
+      if (done) return;
+      yield value;
+    }
+  } catch (cause) {
+    if (cause instanceof DownpourError) throw cause;
+    throw messageOf(cause).includes('corrupt') ? corrupt(name, cause) : unreadable(name, cause);
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+const corrupt = (name: string, cause?: unknown): DownpourError =>
+  new DownpourError('internal', `Object ${name} is corrupt: its bytes do not match its digest`, { cause });
+const unreadable = (name: string, cause: unknown): DownpourError =>
+  new DownpourError('unavailable', `Object ${name} could not be read: ${messageOf(cause)}`, { cause });

@@ -1,0 +1,173 @@
+import { DownpourError, pullReplySchema, subjects } from '@downpour/contracts';
+import type { ErrorCode, JobPlan, ShardPlacement } from '@downpour/contracts';
+import { requireTensor } from '@downpour/tensor';
+import type { ParameterClient, PulledParameters, PushRequest } from '@downpour/training';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { PlanWatcher } from '../kv/plan-watcher.ts';
+import { FlowWindow } from '../streams/flow-window.ts';
+import type { PushPublisher } from '../streams/push-publisher.ts';
+import type { RequestClient } from '../transport/request-client.ts';
+import { gatherParts, scatterBytes } from './shard-ranges.ts';
+
+export interface ParameterClientOptions {
+  requests: RequestClient;
+  publisher: PushPublisher;
+  plans: Pick<PlanWatcher, 'current' | 'next'>;
+  jobId: string;
+  /** Named in pushes. */
+  instance: string;
+  /** Most pushes (each to all shards) not yet durable. @default 4 */
+  window?: number;
+}
+
+/** A shard that has died is noticed by the silence of its member key at the latest; this is for one that hangs. */
+const PULL_SILENCE_MS = 5000;
+const FIRST_BACKOFF_MS = 10;
+const MAX_BACKOFF_MS = 500;
+/** What passes by itself: the coordinator names another owner, the owner finishes loading. */
+const PASSING: readonly ErrorCode[] = ['unavailable', 'not-owner', 'loading', 'timeout', 'not-found'];
+
+/** Pulls from and pushes to the shards of one job, whoever owns them at the moment. */
+export class NatsParameterClient implements ParameterClient {
+  readonly #options: ParameterClientOptions;
+  readonly #window: FlowWindow;
+  readonly #closed = new AbortController();
+
+  constructor(options: ParameterClientOptions) {
+    this.#options = options;
+    this.#window = new FlowWindow(options.window ?? 4);
+  }
+
+  /**
+   * One request to each shard, all at once; each part goes from the receive buffer straight to its place in `into.vector`.
+   * @throws DownpourError not-found when the job's plan is gone; the signal's reason. Nothing is written to `into` any more then.
+   */
+  async pull(into: PulledParameters, signal: AbortSignal): Promise<PulledParameters> {
+    const { shards } = this.#plan();
+    await together(
+      this.#with(signal),
+      shards.map(
+        ({ shard }) =>
+          (all) =>
+            this.#pullShard(shard, into, all),
+      ),
+    );
+    return into;
+  }
+
+  async push(request: PushRequest, signal: AbortSignal): Promise<void> {
+    const { jobId, instance, publisher } = this.#options;
+    const { shards } = this.#plan();
+    const { gradient, versions, epoch, chunk, push, examples } = request;
+    const either = this.#with(signal);
+    const leave = await this.#window.enter(1, either);
+    try {
+      await together(
+        either,
+        shards.map(({ shard, ranges }) => (all) => {
+          const version = Math.max(0, versions[shard] ?? 0);
+          const header = {
+            type: 'push',
+            v: 1,
+            jobId,
+            shard,
+            epoch,
+            chunk,
+            push,
+            version,
+            examples,
+            worker: instance,
+          } as const;
+          return publisher.publish(header, gatherParts(gradient, ranges), all);
+        }),
+      );
+    } finally {
+      leave();
+    }
+  }
+
+  /** Ends pulls and pushes under way. */
+  async close(): Promise<void> {
+    this.#closed.abort(new DownpourError('unavailable', `The parameters of job ${this.#options.jobId} were let go of`));
+  }
+
+  async #pullShard(shard: number, into: PulledParameters, signal: AbortSignal): Promise<void> {
+    const { jobId, requests } = this.#options;
+    for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
+      const placement = this.#placement(shard);
+      if (placement.instance !== null) {
+        try {
+          const { header, tensors } = await requests.request(
+            subjects.pull(placement.instance),
+            {
+              type: 'pull',
+              v: 1,
+              jobId,
+              shard,
+              ownership: placement.ownership,
+              ifNotVersion: into.versions[shard] ?? -1,
+            },
+            undefined,
+            { timeoutMs: PULL_SILENCE_MS, signal, reply: pullReplySchema },
+          );
+          if (!header.unchanged) scatterBytes(requireTensor(tensors, 'parameters').data, into.vector, placement.ranges);
+          into.versions[shard] = header.version;
+          return;
+        } catch (error) {
+          if (!(error instanceof DownpourError) || !PASSING.includes(error.code)) throw error;
+        }
+      }
+      await this.#changeOrPause(backoffMs, signal);
+    }
+  }
+
+  #plan(): JobPlan {
+    const plan = this.#options.plans.current(this.#options.jobId);
+    if (plan === null) throw new DownpourError('not-found', `Job ${this.#options.jobId} has ended: its plan is gone`);
+    return plan;
+  }
+
+  #placement(shard: number): ShardPlacement {
+    const placement = this.#plan().shards[shard];
+    if (placement === undefined)
+      throw new DownpourError('internal', `The plan of job ${this.#options.jobId} has no shard ${shard}`);
+    return placement;
+  }
+
+  /** Until the plan changes, or a while. */
+  async #changeOrPause(pauseMs: number, signal: AbortSignal): Promise<void> {
+    const settled = new AbortController();
+    const either = AbortSignal.any([signal, settled.signal]);
+    try {
+      await Promise.race([
+        this.#options.plans.next(this.#options.jobId, either),
+        sleep(pauseMs, undefined, { signal: either }),
+      ]);
+    } finally {
+      settled.abort(new Error('settled'));
+    }
+  }
+
+  #with(signal: AbortSignal): AbortSignal {
+    return AbortSignal.any([signal, this.#closed.signal]);
+  }
+}
+
+/** Runs all at once; the first failure ends the others, and it settles when all have: nobody touches a buffer afterwards. */
+const together = async (signal: AbortSignal, works: ((signal: AbortSignal) => Promise<void>)[]): Promise<void> => {
+  signal.throwIfAborted();
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  let first: { error: unknown } | undefined;
+  await Promise.all(
+    works.map(async (work) => {
+      try {
+        await work(either);
+      } catch (error) {
+        first ??= { error };
+        failed.abort(error);
+      }
+    }),
+  );
+  if (first !== undefined) throw first.error;
+};

@@ -1,0 +1,83 @@
+import { pushSchema, streams, subjects } from '@downpour/contracts';
+import type { LoggedPush, PushLog } from '@downpour/parameters';
+import { decodeFrame, requireTensor } from '@downpour/tensor';
+import { jetstreamManager } from '@nats-io/jetstream';
+import type { NatsLink } from '../link/nats-link.ts';
+import { isStreamNotFound, messageOf } from './jetstream-errors.ts';
+import { PushAssembler } from './push-assembler.ts';
+import { StreamReader } from './stream-reader.ts';
+
+/** Memory of a follower that is slower than its pushers: messages received and not handed over yet. */
+const WINDOW_BYTES = 48 * 2 ** 20;
+
+/** The push log of one shard: the subject `dp.push.<job>.<shard>` of the job's stream. */
+export class JetStreamPushLog implements PushLog {
+  readonly #link: NatsLink;
+  readonly #stream: string;
+  readonly #subject: string;
+
+  constructor(link: NatsLink, jobId: string, shard: number) {
+    this.#link = link;
+    this.#stream = streams.pushLog(jobId);
+    this.#subject = subjects.push(jobId, shard);
+  }
+
+  /**
+   * Copies of a gradient on the way: the client library's receive buffer, and one more where it came in slices. A gradient of one slice
+   * is a view that need not be aligned: `asFloat32` copies it then.
+   * @throws DownpourError not-found when the job has no log (any more)
+   */
+  async follow(
+    after: number,
+    onPush: (push: LoggedPush) => void | Promise<void>,
+    onBad: (reason: string, sequence: number) => void,
+  ): Promise<{ safePosition(): number; stop(): Promise<void> }> {
+    const assembler = new PushAssembler(onBad);
+    let handed = after;
+    const reader = await StreamReader.start(this.#link, {
+      stream: this.#stream,
+      filter: this.#subject,
+      start: { after },
+      missing: 'fail',
+      window: Math.min(256, Math.max(4, Math.floor(WINDOW_BYTES / this.#link.maxPayloadBytes))),
+      onMessage: (message) => {
+        const whole = assembler.add(message);
+        if (whole === null) {
+          handed = message.sequence;
+          return;
+        }
+        let push: LoggedPush;
+        try {
+          const { header, tensors } = decodeFrame(whole.bytes);
+          push = {
+            header: pushSchema.parse(header),
+            gradient: requireTensor(tensors, 'gradient'),
+            sequence: whole.sequence,
+            firstSequence: whole.firstSequence,
+          };
+        } catch (error) {
+          onBad(messageOf(error), message.sequence);
+          handed = message.sequence;
+          return;
+        }
+        // Until it is applied, a replay must bring this push again.
+        const working = onPush(push);
+        if (working === undefined) handed = message.sequence;
+        else return working.then(() => void (handed = message.sequence));
+      },
+    });
+    return {
+      safePosition: () => Math.min(handed, assembler.safePosition()),
+      stop: () => reader.stop(),
+    };
+  }
+
+  async trim(position: number): Promise<void> {
+    if (position < 1) return;
+    const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
+    await jsm.streams.purge(this.#stream, { filter: this.#subject, seq: position + 1 }).catch((error: unknown) => {
+      // A job that has ended has no log to trim.
+      if (!isStreamNotFound(error)) throw error;
+    });
+  }
+}

@@ -1,0 +1,212 @@
+import { DownpourError } from '@downpour/contracts';
+import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type { JetStreamClient } from '@nats-io/jetstream';
+import { nanos } from '@nats-io/nats-core';
+import type { Msg } from '@nats-io/nats-core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { z } from 'zod';
+import type { NatsLink } from '../link/nats-link.ts';
+import { deliveryOf } from './delivery.ts';
+import { isConsumerNotFound, isStreamNotFound, messageOf } from './jetstream-errors.ts';
+
+/** A task in this process's hands. The queue is told that it is still worked on until it is done or given back. */
+export interface HeldTask<Task> {
+  task: Task;
+  /** How often it was given out, this time included. */
+  delivery: number;
+  /** Never give it out again. Resolves once the queue has confirmed. */
+  done(): Promise<void>;
+  /** Give it to somebody else at once. */
+  giveBack(): Promise<void>;
+}
+
+export interface WorkQueueOptions<Task> {
+  stream: string;
+  /** Tasks that this queue hands out: a subject, or a pattern of subjects. */
+  filter: string;
+  schema: z.ZodType<Task>;
+}
+
+/** A task whose holder is silent for so long goes to another. */
+const ACK_WAIT_MS = 10_000;
+const WORKING_EVERY_MS = 3000;
+const CONSUMER = 'takers';
+/** What a reply may take beyond the wait that was asked for. */
+const REPLY_GRACE_MS = 5000;
+const ACK_TIMEOUT_MS = 2000;
+const ACK_TRIES = 10;
+
+/** Takes tasks of a JetStream work-queue stream, one at a time, through a durable pull consumer that all takers share. */
+export class WorkQueue<Task> {
+  readonly #link: NatsLink;
+  readonly #options: WorkQueueOptions<Task>;
+  readonly #js: JetStreamClient;
+  readonly #held = new Set<{ reply: string; timer: NodeJS.Timeout }>();
+  #closed = false;
+  #hasConsumer = false;
+
+  constructor(link: NatsLink, options: WorkQueueOptions<Task>) {
+    this.#link = link;
+    this.#options = options;
+    this.#js = jetstream(link.nc, { timeout: 5000 });
+  }
+
+  /**
+   * The next task, or null when none came within `waitMs` (0 asks without waiting), or there is no connection.
+   * @throws DownpourError not-found when the queue does not exist (any more)
+   */
+  async next(waitMs: number): Promise<HeldTask<Task> | null> {
+    if (this.#closed) return null;
+    if (!this.#link.connected) {
+      await sleep(Math.min(waitMs, 100));
+      return null;
+    }
+    try {
+      if (!this.#hasConsumer) await this.#ensureConsumer();
+      const request = waitMs <= 0 ? { batch: 1, no_wait: true } : { batch: 1, expires: nanos(waitMs) };
+      const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#options.stream}.${CONSUMER}`;
+      const message = await this.#link.nc.request(subject, JSON.stringify(request), {
+        timeout: waitMs + REPLY_GRACE_MS,
+      });
+      const code = message.headers?.code ?? 0;
+      if (code >= 400 && message.data.byteLength === 0) {
+        if (code === 404 || code === 408) return null;
+        // The consumer was deleted, or its leader has moved.
+        this.#hasConsumer = false;
+        return null;
+      }
+      const task = this.#hold(message);
+      if (this.#closed) await task?.giveBack();
+      return this.#closed ? null : task;
+    } catch (error) {
+      this.#hasConsumer = false;
+      if (isStreamNotFound(error))
+        throw new DownpourError('not-found', `There is no queue ${this.#options.stream} (any more)`, { cause: error });
+      if (error instanceof DownpourError) throw error;
+      await sleep(Math.min(waitMs, 100));
+      return null;
+    }
+  }
+
+  /** Adds tasks, each once within the stream's window of duplicates. Resolves when all are stored. */
+  async enqueue(tasks: readonly { id: string; subject: string; task: Task }[]): Promise<void> {
+    const BATCH = 256;
+    for (let begin = 0; begin < tasks.length; begin += BATCH) {
+      await Promise.all(
+        tasks.slice(begin, begin + BATCH).map(async ({ id, subject, task }) => {
+          const bytes = JSON.stringify(task);
+          try {
+            await this.#js.publish(subject, bytes, { msgID: id, retries: 3 });
+          } catch (cause) {
+            throw new DownpourError('unavailable', `${this.#options.stream} did not take a task: ${messageOf(cause)}`, {
+              cause,
+            });
+          }
+        }),
+      );
+    }
+  }
+
+  /** Tasks not confirmed as done: waiting, and in somebody's hands. @throws DownpourError not-found */
+  async pending(): Promise<number> {
+    try {
+      const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
+      return (await jsm.streams.info(this.#options.stream)).state.messages;
+    } catch (cause) {
+      if (isStreamNotFound(cause))
+        throw new DownpourError('not-found', `There is no queue ${this.#options.stream} (any more)`, { cause });
+      throw new DownpourError('unavailable', `NATS did not say how long queue ${this.#options.stream} is`, { cause });
+    }
+  }
+
+  /** Forgets what is queued, all of it or one subject. */
+  async purge(subject?: string): Promise<void> {
+    const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
+    await jsm.streams
+      .purge(this.#options.stream, subject === undefined ? undefined : { filter: subject })
+      .catch((error: unknown) => {
+        if (!isStreamNotFound(error)) throw error;
+      });
+  }
+
+  /** Takes nothing more. Tasks in hand may still be done or given back. */
+  async close(): Promise<void> {
+    this.#closed = true;
+  }
+
+  async #ensureConsumer(): Promise<void> {
+    const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
+    const { stream, filter } = this.#options;
+    try {
+      await jsm.consumers.info(stream, CONSUMER);
+    } catch (error) {
+      if (!isConsumerNotFound(error)) throw error;
+      await jsm.consumers.add(stream, {
+        durable_name: CONSUMER,
+        ack_policy: AckPolicy.Explicit,
+        deliver_policy: DeliverPolicy.All,
+        filter_subject: filter,
+        ack_wait: nanos(ACK_WAIT_MS),
+        max_ack_pending: -1,
+        max_waiting: 16_384,
+      });
+    }
+    this.#hasConsumer = true;
+  }
+
+  #hold(message: Msg): HeldTask<Task> | null {
+    const reply = message.reply ?? '';
+    const delivery = deliveryOf(reply);
+    if (delivery === null) return null;
+    let task: Task;
+    try {
+      task = this.#options.schema.parse(message.json());
+    } catch {
+      // Nobody can do it: it must not come again.
+      this.#link.publish(reply, Buffer.from('+TERM not a task'));
+      return null;
+    }
+    const holding = {
+      reply,
+      timer: setInterval(() => this.#link.publish(reply, Buffer.from('+WPI')), WORKING_EVERY_MS),
+    };
+    this.#held.add(holding);
+    const letGo = (): void => {
+      clearInterval(holding.timer);
+      this.#held.delete(holding);
+    };
+    return {
+      task,
+      delivery: delivery.deliveries,
+      done: async () => {
+        try {
+          await this.#confirm(reply);
+        } finally {
+          letGo();
+        }
+      },
+      giveBack: async () => {
+        letGo();
+        // Lost, it costs ACK_WAIT_MS, no more.
+        this.#link.publish(reply, Buffer.from('-NAK'));
+      },
+    };
+  }
+
+  /** Acknowledges until the server has confirmed, across a lost connection. */
+  async #confirm(reply: string): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#link.whenConnected(AbortSignal.timeout(10 * ACK_TIMEOUT_MS));
+        await this.#link.nc.request(reply, '+ACK', { timeout: ACK_TIMEOUT_MS });
+        return;
+      } catch (cause) {
+        if (tries >= ACK_TRIES || this.#link.closed)
+          throw new DownpourError('unavailable', `Queue ${this.#options.stream} did not confirm that a task is done`, {
+            cause,
+          });
+        await sleep(100 * tries);
+      }
+    }
+  }
+}

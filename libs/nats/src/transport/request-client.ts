@@ -1,0 +1,150 @@
+import { DownpourError } from '@downpour/contracts';
+import { decodeFrame, encodeFrame, parseSliceHead, SliceAssembler } from '@downpour/tensor';
+import type { OutgoingTensor, TensorFrame } from '@downpour/tensor';
+import { createInbox } from '@nats-io/nats-core';
+import type { Msg, Subscription } from '@nats-io/nats-core';
+import type { z } from 'zod';
+import type { NatsLink } from '../link/nats-link.ts';
+import { errorOfReply, SLICE_HEADER, WORKING_HEADER } from './wire.ts';
+
+export interface RequestOptions<Header> {
+  /** Longest silence: every slice and every "still at it" (sent each second by a handler at work) starts it anew. @default 10,000 */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+  /** Checks the reply's header. */
+  reply?: z.ZodType<Header>;
+}
+
+interface Waiting {
+  subject: string;
+  settle(outcome: Uint8Array | Error): void;
+  assembler: SliceAssembler | null;
+  timer: NodeJS.Timeout;
+}
+
+const DEFAULT_TIMEOUT_MS = 10_000;
+
+/** Core request/reply: all replies of this process come to one inbox. */
+export class RequestClient {
+  readonly #link: NatsLink;
+  readonly #inbox = createInbox();
+  readonly #waiting = new Map<string, Waiting>();
+  readonly #offStatus: () => void;
+  #subscription: Subscription | undefined;
+  #serial = 0;
+
+  constructor(link: NatsLink) {
+    this.#link = link;
+    this.#offStatus = link.onStatus((status) => {
+      if (status === 'connected') return;
+      // Replies sent meanwhile are lost: whoever waits should ask again.
+      for (const { subject, settle } of [...this.#waiting.values()]) settle(lost(subject));
+    });
+  }
+
+  /**
+   * Sends one request and resolves with the reply, slices put together. The reply's tensors are views of the receive buffer (one slice)
+   * or of one assembled buffer (one copy).
+   * @throws DownpourError with the code of the error reply; `unavailable` when nobody listens or the connection is lost,
+   *   `timeout` after silence, `too-large` when the request exceeds the server's max_payload; the signal's reason.
+   */
+  async request<Header = unknown>(
+    subject: string,
+    header: unknown,
+    tensors?: Record<string, OutgoingTensor>,
+    options: RequestOptions<Header> = {},
+  ): Promise<TensorFrame<Header>> {
+    options.signal?.throwIfAborted();
+    const frame = encodeFrame(header, tensors);
+    if (frame.byteLength > this.#link.maxSliceBytes)
+      throw new DownpourError(
+        'too-large',
+        `A request of ${frame.byteLength} bytes exceeds NATS's max_payload of ${this.#link.maxPayloadBytes}: raise it, or send less`,
+      );
+    const reply = decodeFrame(await this.#exchange(subject, frame, options));
+    const error = errorOfReply(reply.header);
+    if (error !== null) throw error;
+    if (options.reply === undefined) return reply as TensorFrame<Header>;
+    const parsed = options.reply.safeParse(reply.header);
+    if (!parsed.success)
+      throw new DownpourError(
+        'internal',
+        `The reply to ${subject} is malformed: do all services run the same version?`,
+        {
+          cause: parsed.error,
+        },
+      );
+    return { header: parsed.data, tensors: reply.tensors };
+  }
+
+  close(): void {
+    this.#offStatus();
+    this.#subscription?.unsubscribe();
+    for (const { subject, settle } of [...this.#waiting.values()]) settle(lost(subject));
+  }
+
+  #exchange(
+    subject: string,
+    frame: Uint8Array,
+    { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions<unknown>,
+  ): Promise<Uint8Array> {
+    this.#subscription ??= this.#link.nc.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error === null) this.#onReply(message);
+      },
+    });
+    const token = (this.#serial++).toString(36);
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: Uint8Array | Error): void => {
+        if (!this.#waiting.delete(token)) return;
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', onAbort);
+        if (outcome instanceof Error) reject(outcome);
+        else resolve(outcome);
+      };
+      const onAbort = (): void => settle(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
+      const timer = setTimeout(
+        () => settle(new DownpourError('timeout', `No answer to ${subject} within ${timeoutMs} ms`)),
+        timeoutMs,
+      );
+      this.#waiting.set(token, { subject, settle, assembler: null, timer });
+      signal?.addEventListener('abort', onAbort, { once: true });
+      if (!this.#link.publish(subject, frame, { reply: `${this.#inbox}.${token}` })) settle(lost(subject));
+    });
+  }
+
+  #onReply(message: Msg): void {
+    const waiting = this.#waiting.get(message.subject.slice(this.#inbox.length + 1));
+    if (waiting === undefined) return;
+    const { headers, data } = message;
+    if (headers === undefined) return waiting.settle(data);
+    if (headers.code === 503 && data.byteLength === 0) return waiting.settle(noResponders(waiting.subject));
+    waiting.timer.refresh();
+    if (headers.has(WORKING_HEADER)) return;
+    const head = headers.get(SLICE_HEADER);
+    if (head === '') return waiting.settle(data);
+    try {
+      waiting.assembler ??= new SliceAssembler();
+      const whole = waiting.assembler.add({ ...parseSliceHead(head), data });
+      if (whole !== null) waiting.settle(whole);
+    } catch (error) {
+      waiting.settle(error as Error);
+    }
+  }
+}
+
+const lost = (subject: string): DownpourError =>
+  new DownpourError('unavailable', `The connection to NATS was lost before ${subject} was answered`);
+
+const noResponders = (subject: string): DownpourError => {
+  const [, service, instance] = subject.split('.');
+  const who =
+    service === 'sharder'
+      ? 'no data-sharder is running: start one'
+      : service === 'worker'
+        ? 'no worker is running: start one'
+        : service === 'shard'
+          ? `parameter-shard ${instance ?? ''} is not there (any more)`
+          : 'nobody listens';
+  return new DownpourError('unavailable', `${subject} was not answered: ${who}`);
+};
