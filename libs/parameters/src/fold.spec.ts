@@ -42,6 +42,7 @@ const step = fc.oneof(
 
 class Owner {
   #shard!: ParameterShard;
+  #damaged!: Set<number>;
   #following!: Awaited<ReturnType<PushLog['follow']>>;
   readonly #identity: ShardIdentity;
   readonly #log: MemoryPushLog;
@@ -53,11 +54,12 @@ class Owner {
     this.#store = store;
   }
   async start(): Promise<void> {
-    const { shard, position } = await recoverShard(this.#identity, {
+    const { shard, position, damaged } = await recoverShard(this.#identity, {
       store: this.#store,
       initialParameters: async () => fakeInitialParameters(),
     });
     this.#shard = shard;
+    this.#damaged = damaged;
     this.#following = await this.#log.follow(
       position,
       (push) => void shard.apply(push),
@@ -65,7 +67,7 @@ class Owner {
     );
   }
   snapshot(): Promise<number> {
-    return keepSnapshot(this.#shard, this.#following.safePosition(), this.#store, this.#log);
+    return keepSnapshot(this.#shard, this.#following.safePosition(), this.#store, this.#log, this.#damaged);
   }
   stop(): Promise<void> {
     return this.#following.stop();
@@ -138,7 +140,7 @@ describe('the fold over a push log', () => {
         expect(undisturbed.ledger.complete).toBe(true);
         await Promise.all([owner.stop(), witness.stop()]);
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   });
 

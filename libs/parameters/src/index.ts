@@ -22,7 +22,7 @@ export type { ApplyOutcome, ShardState } from './parameter-shard.ts';
 export type { PlacementBalance, PlacementName } from './placement/place-parameters.ts';
 export type { LoggedPush, PushLog, SnapshotStore } from './ports.ts';
 export type { ShardIdentity } from './shard-identity.ts';
-export type { RecoverOptions } from './snapshot/recover-shard.ts';
+export type { RecoveredShard, RecoverOptions } from './snapshot/recover-shard.ts';
 export type { SnapshotPolicyOptions } from './snapshot/snapshot-policy.ts';
 export type { StalenessState } from './staleness.ts';
 export type { Slot, UpdateRule } from './update-rules/update-rule.ts';

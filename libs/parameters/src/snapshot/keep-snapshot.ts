@@ -7,7 +7,7 @@ export const KEPT_SNAPSHOTS = 2;
 
 /**
  * Stores a snapshot of the shard as it is at the call, forgets all but the last two, and trims the log behind the older of these: both can be
- * recovered from. The log stays whole until there are two.
+ * recovered from. The log stays whole until there are two. Positions that recovery found `damaged` do not count among the two.
  * @returns bytes of the snapshot
  */
 export const keepSnapshot = async (
@@ -15,13 +15,17 @@ export const keepSnapshot = async (
   position: number,
   store: SnapshotStore,
   log: PushLog,
+  damaged: Set<number> = new Set(),
 ): Promise<number> => {
   const bytes = await sealSnapshot(encodeSnapshot(shard, position));
   await store.save(position, bytes);
+  damaged.delete(position);
   // The store is asked, not memory: another owner may have stored some meanwhile.
   const stored = await store.list();
-  const oldestKept = stored[KEPT_SNAPSHOTS - 1];
-  if (oldestKept !== undefined) await log.trim(oldestKept.position);
-  for (const { name } of stored.slice(KEPT_SNAPSHOTS)) await store.remove(name);
+  const kept = stored.filter((snapshot) => !damaged.has(snapshot.position)).slice(0, KEPT_SNAPSHOTS);
+  if (kept.length === KEPT_SNAPSHOTS) {
+    await log.trim(kept.at(-1)!.position);
+    for (const snapshot of stored) if (!kept.includes(snapshot)) await store.remove(snapshot.name);
+  }
   return bytes.byteLength;
 };

@@ -13,6 +13,14 @@ export interface RecoverOptions {
   onDamaged?: (name: string, error: SnapshotError) => void;
 }
 
+export interface RecoveredShard {
+  shard: ParameterShard;
+  /** Replay begins after this log position. */
+  position: number;
+  /** Positions of snapshots that could not be used: for keepSnapshot. */
+  damaged: Set<number>;
+}
+
 /** No state of the shard can be had any more: the job cannot go on. */
 export class ShardLostError extends Error {
   constructor(reason: string, options?: ErrorOptions) {
@@ -22,19 +30,21 @@ export class ShardLostError extends Error {
 }
 
 /**
- * The shard from its newest whole snapshot, else from the initial parameters, and the log position after which to replay.
+ * The shard from its newest whole snapshot, else from the initial parameters.
  * @throws ShardLostError when every snapshot is damaged and the log before them is gone, or the initial parameters do not fit.
  */
 export const recoverShard = async (
   identity: ShardIdentity,
   { store, initialParameters, onDamaged }: RecoverOptions,
-): Promise<{ shard: ParameterShard; position: number }> => {
+): Promise<RecoveredShard> => {
   const stored = await store.list();
-  for (const { name } of stored) {
+  const damaged = new Set<number>();
+  for (const { name, position } of stored) {
     try {
-      return await openSnapshot(await store.load(name), identity);
+      return { ...(await openSnapshot(await store.load(name), identity)), damaged };
     } catch (error) {
       if (!(error instanceof SnapshotError)) throw error;
+      damaged.add(position);
       onDamaged?.(name, error);
     }
   }
@@ -44,7 +54,7 @@ export const recoverShard = async (
       `All ${stored.length} snapshots of shard ${identity.shard} are damaged, and the push log before them is gone. Submit the job again.`,
     );
   try {
-    return { shard: ParameterShard.initial(identity, await initialParameters()), position: 0 };
+    return { shard: ParameterShard.initial(identity, await initialParameters()), position: 0, damaged };
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new ShardLostError(`The initial parameters do not fit the plan: ${cause.message}. Submit the job again.`, {

@@ -94,6 +94,17 @@ describe('keepSnapshot', () => {
   });
 });
 
+describe('keepSnapshot after a recovery', () => {
+  it('does not count a damaged snapshot among the two', async () => {
+    const [store, log] = [new MemorySnapshotStore(), new MemoryPushLog()];
+    for (const position of [3, 5]) await keepSnapshot(trained(position), position, store, log);
+    store.damage(5, 100);
+    const { damaged } = await recoverShard(identity, { store, initialParameters });
+    await keepSnapshot(trained(7), 7, store, log, damaged);
+    expect(store.positions).toEqual([7, 3]);
+  });
+});
+
 describe('recoverShard', () => {
   const stored = async (positions: number[]) => {
     const [store, log] = [new MemorySnapshotStore(), new MemoryPushLog()];
