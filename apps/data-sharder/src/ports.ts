@@ -1,3 +1,4 @@
+import type { BlobSource } from '@downpour/datasets';
 import type { ChunkTask, DatasetRecord, JobPlan } from '@downpour/contracts';
 
 /** The job's work queue. */
@@ -13,4 +14,12 @@ export interface PlanReader {
 
 export interface DatasetRecords {
   record(datasetId: string): Promise<DatasetRecord | null>;
+}
+
+/** The cluster as a sharder sees it: NATS behind it, a fake in tests. */
+export interface SharderPorts {
+  blobs: BlobSource;
+  queue: ChunkQueuePort;
+  plans: PlanReader;
+  records: DatasetRecords;
 }

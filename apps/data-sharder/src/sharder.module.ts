@@ -1,4 +1,3 @@
-import type { BlobSource } from '@downpour/datasets';
 import type { ServiceContext } from '@downpour/platform';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
@@ -8,18 +7,10 @@ import { DatasetsService } from './datasets.service.ts';
 import { EpochsService } from './epochs.service.ts';
 import { ExamplesService } from './examples.service.ts';
 import { OrderCache } from './order-cache.ts';
-import type { ChunkQueuePort, DatasetRecords, PlanReader } from './ports.ts';
+import type { SharderPorts } from './ports.ts';
 import type { SharderConfig } from './sharder.config.ts';
 import { SharderController } from './sharder.controller.ts';
 import { SharderMetrics } from './sharder.metrics.ts';
-
-/** The cluster as a sharder sees it: NATS behind it, a fake in tests. */
-export interface SharderPorts {
-  blobs: BlobSource;
-  queue: ChunkQueuePort;
-  plans: PlanReader;
-  records: DatasetRecords;
-}
 
 @Module({})
 export class SharderModule {
