@@ -27,7 +27,7 @@ export async function run(name, [program, ...args], { lockFd, env, cwd = ROOT })
         resolve(code === 0 ? undefined : signal ? `ended by ${signal}` : `exit code ${code}`),
       );
     });
-    if (reason) throw new CommandError(`${program} ${args.slice(0, 2).join(' ')}`, reason, log);
+    if (reason) throw new CommandError(`${program} ${args.slice(0, 3).join(' ')}`, reason, log);
   } finally {
     running.delete(child);
   }
