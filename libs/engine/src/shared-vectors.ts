@@ -24,7 +24,7 @@ export class SharedVectors {
 }
 
 /** Growable shared memory starts at a page, so TensorFlow reads it where it is; other memory it copies to align it. */
-function sharedVector(length: number): Float32Array {
+export function sharedVector(length: number): Float32Array {
   const bytes = Math.max(4, length * 4);
   // ES2024; the compiler's library is ES2023.
   const Growable = SharedArrayBuffer as new (bytes: number, options: { maxByteLength: number }) => SharedArrayBuffer;

@@ -1,5 +1,5 @@
 import type { Examples, Replica, StepResult } from '@downpour/training';
-import { SharedVectors } from './shared-vectors.ts';
+import { sharedVector, SharedVectors } from './shared-vectors.ts';
 import type { Batch } from './step/batch.ts';
 import type { ReplicaPlan } from './thread/messages.ts';
 import type { TensorFlowThread } from './thread/tensorflow-thread.ts';
@@ -22,6 +22,8 @@ export class ThreadReplica implements Replica {
   readonly #plan: ReplicaPlan;
   readonly #events: ReplicaEvents;
   readonly #vectors: SharedVectors;
+  /** Filled by every step. */
+  #gradient: Float32Array | null = null;
   #opened: { generation: number; done: Promise<unknown> } | null = null;
   #disposed = false;
   #toldFallback = false;
@@ -59,9 +61,11 @@ export class ThreadReplica implements Replica {
     const batch = rows(examples, begin, end);
     const vector = this.#vectors.take(parameters);
     try {
-      const answer = await this.#thread.call('step', { replica: this.#id, parameters: vector, batch, seed });
+      const gradient = (this.#gradient ??= sharedVector(this.#plan.layout.length));
+      const ask = { replica: this.#id, parameters: vector, batch, seed, gradient };
+      const answer = await this.#thread.call('step', ask);
       if (answer.fellBack !== null) this.#fallBack(answer.fellBack);
-      const { gradient, loss, correct } = answer;
+      const { loss, correct } = answer;
       return { gradient, loss, accuracy: this.#classes ? correct / batch.count : null };
     } finally {
       this.#vectors.giveBack(vector, parameters);

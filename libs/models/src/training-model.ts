@@ -15,14 +15,14 @@ import { trainingTopology } from './topology/training-topology.ts';
 
 /** Tensors of a step. */
 export interface StepTensors {
-  /** float32 [layout.length]: gradient of the batch's mean loss, then what each state variable changed by. */
-  gradient: Tensor1D;
+  /** For each variable of the layout, in its shape: the gradient of the batch's mean loss, or what a state variable changed by. */
+  gradients: Tensor[];
   /** float32 [2]: mean loss (regularisers included), right answers (0 where there are none). */
   stats: Tensor1D;
 }
 
 /**
- * A model as it is trained: a function from a flat parameter vector and a batch to a flat gradient, written in tfjs ops alone, so
+ * A model as it is trained: a function from parameters and a batch to gradients, written in tfjs ops alone, so
  * that it runs op by op on any backend and can be recorded and compiled (libs/engine).
  */
 export class TrainingModel {
@@ -67,10 +67,10 @@ export class TrainingModel {
   }
 
   /**
-   * Forward and backward. `parameters` float32 [layout.length], `features` float32 [n, ...inputShape], `labels` int32 [n] or float32
+   * Forward and backward. `parameters`: a float32 tensor for each variable of the layout, in its shape; `features` float32 [n, ...inputShape], `labels` int32 [n] or float32
    * [n, labelWidth]. `uniform` gives dropout its numbers.
    */
-  step(parameters: Tensor1D, features: Tensor, labels: Tensor, uniform: UniformSource): StepTensors {
+  step(parameters: Tensor[], features: Tensor, labels: Tensor, uniform: UniformSource): StepTensors {
     return tf.tidy(() => {
       this.#assign(parameters);
       for (const dropout of this.#dropouts) dropout.source = uniform;
@@ -89,19 +89,18 @@ export class TrainingModel {
       };
       const variables = trainable.map((variable) => variable.read() as Variable);
       const { value, grads } = this.#gradients(forward, variables);
-      const parts = [
-        ...variables.map((variable) => flat(grads[variable.name] ?? tf.zerosLike(variable))),
-        ...state.map((variable, i) => flat(tf.sub(variable.read(), before[i]!))),
+      const gradients = [
+        ...variables.map((variable) => grads[variable.name] ?? tf.zerosLike(variable)),
+        ...state.map((variable, i) => tf.sub(variable.read(), before[i]!)),
       ];
-      const gradient = parts.length === 1 ? parts[0]! : tf.concat(parts);
       const stats = tf.stack([value, correct ?? tf.scalar(0)]) as Tensor1D;
       tf.dispose(correct ?? []);
-      return { gradient, stats };
+      return { gradients, stats };
     });
   }
 
   /** float32 [2]: summed loss and right answers of a batch; dropout off, batch normalisation by its moving averages. */
-  evaluate(parameters: Tensor1D, features: Tensor, labels: Tensor): Tensor1D {
+  evaluate(parameters: Tensor[], features: Tensor, labels: Tensor): Tensor1D {
     return tf.tidy(() => {
       this.#assign(parameters);
       const output = this.#model.apply(features, { training: false }) as Tensor2D;
@@ -129,14 +128,7 @@ export class TrainingModel {
     return correctAnswers(output, labels, this.dataset, this.#form);
   }
 
-  #assign(parameters: Tensor1D): void {
-    const { variables } = this.layout;
-    const lengths = variables.map(({ length }) => length);
-    const parts = lengths.length === 1 ? [parameters] : tf.split(parameters, lengths);
-    parts.forEach((part, i) => this.#variables[i]!.write(tf.reshape(part, variables[i]!.shape)));
+  #assign(parameters: Tensor[]): void {
+    parameters.forEach((value, i) => this.#variables[i]!.write(value));
   }
-}
-
-function flat(tensor: Tensor): Tensor1D {
-  return tf.reshape(tensor, [-1]);
 }

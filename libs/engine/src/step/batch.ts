@@ -8,7 +8,7 @@ export interface Batch {
 }
 
 export interface HostStep {
-  /** float32 [layout.length]. */
+  /** float32 [layout.length]: trainable part a gradient, state part a delta. */
   gradient: Float32Array;
   loss: number;
   correct: number;
@@ -21,6 +21,7 @@ export interface HostEvaluation {
 
 /** Two ways to run a model's steps: op by op, and as a TensorFlow graph. Same numbers. */
 export interface StepRunner {
-  step(parameters: Float32Array, batch: Batch, seed: number): HostStep;
+  /** `gradient` is filled and returned. */
+  step(parameters: Float32Array, batch: Batch, seed: number, gradient?: Float32Array): HostStep;
   evaluate(parameters: Float32Array, batch: Batch): HostEvaluation;
 }

@@ -1,12 +1,12 @@
 import type { TrainingModel } from '@downpour/models';
-import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs';
 import { CompiledGraph } from '../graph/compiled-graph.ts';
 import { GraphCache } from '../graph/graph-cache.ts';
 import { record } from '../graph/record.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { tidied } from '../tensorflow/tidied.ts';
 import type { Batch, HostEvaluation, HostStep, StepRunner } from './batch.ts';
-import { castFeatures, hostTensors, uniformFrom, type HostTensor } from './step-inputs.ts';
+import { castFeatures, flatten, hostTensors, parameterTensors, uniformFrom, type HostTensor } from './step-inputs.ts';
 
 /**
  * Graphs kept for a model: a graph is of one batch size. Usual are a full and a short batch for training and the same for
@@ -29,27 +29,22 @@ export class CompiledRunner implements StepRunner {
   }
 
   /** @throws NotCompilable */
-  step(parameters: Float32Array, batch: Batch, seed: number): HostStep {
+  step(parameters: Float32Array, batch: Batch, seed: number, gradient?: Float32Array): HostStep {
     const inputs = hostTensors(this.#tensorflow.backend.binding, this.#model, parameters, batch, seed);
-    const graph = this.#graph('step', batch, inputs, (tensors, features) => {
+    const graph = this.#graph('step', batch, inputs, (tensors, values, features) => {
       const uniform = uniformFrom(this.#tensorflow, tensors['seed']!);
-      const { gradient, stats } = this.#model.step(
-        tensors['parameters'] as Tensor1D,
-        features,
-        tensors['labels']!,
-        uniform,
-      );
-      return [gradient, stats];
+      const { gradients, stats } = this.#model.step(values, features, tensors['labels']!, uniform);
+      return [stats, ...gradients];
     });
-    const [gradient, stats] = graph.run(inputs);
-    return { gradient: gradient as Float32Array, loss: stats![0]!, correct: stats![1]! };
+    const [stats, ...gradients] = graph.run(inputs);
+    return { gradient: flatten(this.#model, gradients, gradient), loss: stats![0]!, correct: stats![1]! };
   }
 
   /** @throws NotCompilable */
   evaluate(parameters: Float32Array, batch: Batch): HostEvaluation {
     const inputs = hostTensors(this.#tensorflow.backend.binding, this.#model, parameters, batch, 0);
-    const graph = this.#graph('evaluate', batch, inputs, (tensors, features) => [
-      this.#model.evaluate(tensors['parameters'] as Tensor1D, features, tensors['labels']!),
+    const graph = this.#graph('evaluate', batch, inputs, (tensors, values, features) => [
+      this.#model.evaluate(values, features, tensors['labels']!),
     ]);
     const [sums] = graph.run(inputs);
     return { lossSum: sums![0]!, correct: sums![1]! };
@@ -63,15 +58,16 @@ export class CompiledRunner implements StepRunner {
     kind: 'step' | 'evaluate',
     batch: Batch,
     inputs: Record<string, HostTensor>,
-    body: (tensors: Record<string, Tensor>, features: Tensor) => Tensor[],
+    body: (tensors: Record<string, Tensor>, parameters: Tensor[], features: Tensor) => Tensor[],
   ): CompiledGraph {
     const isByte = batch.features instanceof Uint8Array;
     return this.#graphs.get(`${kind} ${batch.count} ${isByte}`, () => {
       const { backend } = this.#tensorflow;
       const recording = tidied(this.#tensorflow, () =>
-        record(backend, inputs, (tensors) =>
-          body(tensors, castFeatures(this.#tensorflow, tensors['features']!, isByte)),
-        ),
+        record(backend, inputs, (tensors) => {
+          const features = castFeatures(this.#tensorflow, tensors['features']!, isByte);
+          return body(tensors, parameterTensors(this.#model, tensors), features);
+        }),
       );
       return new CompiledGraph(backend.binding, recording);
     });

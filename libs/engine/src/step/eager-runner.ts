@@ -1,9 +1,9 @@
 import type { TrainingModel } from '@downpour/models';
-import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { tidied } from '../tensorflow/tidied.ts';
 import type { Batch, HostEvaluation, HostStep, StepRunner } from './batch.ts';
-import { castFeatures, hostTensors, uniformFrom, type HostTensor } from './step-inputs.ts';
+import { castFeatures, flatten, hostTensors, parameterTensors, uniformFrom } from './step-inputs.ts';
 
 /** Runs a model op by op: the reference for compiled steps, and what stands in where a model can't be compiled. */
 export class EagerRunner implements StepRunner {
@@ -15,20 +15,20 @@ export class EagerRunner implements StepRunner {
     this.#model = model;
   }
 
-  step(parameters: Float32Array, batch: Batch, seed: number): HostStep {
+  step(parameters: Float32Array, batch: Batch, seed: number, gradient?: Float32Array): HostStep {
     return tidied(this.#tensorflow, () => {
-      const inputs = this.#inputs(parameters, batch, seed);
-      const uniform = uniformFrom(this.#tensorflow, inputs.seed);
-      const { gradient, stats } = this.#model.step(inputs.parameters, inputs.features, inputs.labels, uniform);
+      const { values, features, labels, seed: key } = this.#inputs(parameters, batch, seed);
+      const { gradients, stats } = this.#model.step(values, features, labels, uniformFrom(this.#tensorflow, key));
       const [loss, correct] = stats.dataSync();
-      return { gradient: gradient.dataSync() as Float32Array, loss: loss!, correct: correct! };
+      const parts = gradients.map((tensor) => tensor.dataSync());
+      return { gradient: flatten(this.#model, parts, gradient), loss: loss!, correct: correct! };
     });
   }
 
   evaluate(parameters: Float32Array, batch: Batch): HostEvaluation {
     return tidied(this.#tensorflow, () => {
-      const inputs = this.#inputs(parameters, batch, 0);
-      const [lossSum, correct] = this.#model.evaluate(inputs.parameters, inputs.features, inputs.labels).dataSync();
+      const { values, features, labels } = this.#inputs(parameters, batch, 0);
+      const [lossSum, correct] = this.#model.evaluate(values, features, labels).dataSync();
       return { lossSum: lossSum!, correct: correct! };
     });
   }
@@ -36,14 +36,16 @@ export class EagerRunner implements StepRunner {
   #inputs(parameters: Float32Array, batch: Batch, seed: number) {
     const { backend } = this.#tensorflow;
     const host = hostTensors(backend.binding, this.#model, parameters, batch, seed);
-    const tensor = ({ shape, dtype, values }: HostTensor): Tensor =>
-      backend.createOutputTensor({ id: backend.binding.createTensor(shape, dtype, values), shape, dtype });
-    const isByte = batch.features instanceof Uint8Array;
+    const tensors: Record<string, Tensor> = {};
+    for (const [name, { shape, dtype, values }] of Object.entries(host)) {
+      const id = backend.binding.createTensor(shape, dtype, values);
+      tensors[name] = backend.createOutputTensor({ id, shape, dtype });
+    }
     return {
-      parameters: tensor(host.parameters) as Tensor1D,
-      features: castFeatures(this.#tensorflow, tensor(host.features), isByte),
-      labels: tensor(host.labels),
-      seed: tensor(host.seed),
+      values: parameterTensors(this.#model, tensors),
+      features: castFeatures(this.#tensorflow, tensors['features']!, batch.features instanceof Uint8Array),
+      labels: tensors['labels']!,
+      seed: tensors['seed']!,
     };
   }
 }

@@ -23,8 +23,8 @@ export class ModelRunner implements StepRunner {
     return this.#fellBack;
   }
 
-  step(parameters: Float32Array, batch: Batch, seed: number): HostStep {
-    return this.#run((runner) => runner.step(parameters, batch, seed));
+  step(parameters: Float32Array, batch: Batch, seed: number, gradient?: Float32Array): HostStep {
+    return this.#run((runner) => runner.step(parameters, batch, seed, gradient));
   }
 
   evaluate(parameters: Float32Array, batch: Batch): HostEvaluation {

@@ -1,39 +1,31 @@
 import type { TrainingModel } from '@downpour/models';
-import type { Tensor, Tensor1D } from '@tensorflow/tfjs';
+import type { Tensor } from '@tensorflow/tfjs';
 import type { Binding } from '../tensorflow/binding.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import type { Batch } from './batch.ts';
 
-/** The host tensors of a step, in this order. */
-export interface StepInputs {
-  parameters: Tensor1D;
-  /** As on the wire: uint8 or float32. */
-  features: Tensor;
-  labels: Tensor;
-  /** int32 [2]: the step's seed, 0. */
-  seed: Tensor;
-}
-
-export const INPUT_NAMES = ['parameters', 'features', 'labels', 'seed'] as const;
-
+/** A tensor in host memory. */
 export interface HostTensor {
   shape: number[];
   dtype: number;
   values: Float32Array | Int32Array | Uint8Array;
 }
 
+/**
+ * The inputs of a step by name: `features` as on the wire, `labels`, `seed` (int32 [2]: the step's seed, 0), and `parameter_<i>` for each
+ * variable, views of the flat vector: splitting it in the graph would copy it once more.
+ */
 export function hostTensors(
   binding: Binding,
   model: TrainingModel,
   parameters: Float32Array,
   batch: Batch,
   seed: number,
-): Record<(typeof INPUT_NAMES)[number], HostTensor> {
+): Record<string, HostTensor> {
   const { count, features, labels } = batch;
   const { dataset, inputShape, layout } = model;
   const numbers = dataset.labelKind === 'number';
-  return {
-    parameters: { shape: [layout.length], dtype: binding.TF_FLOAT, values: parameters },
+  const tensors: Record<string, HostTensor> = {
     features: {
       shape: [count, ...inputShape],
       dtype: features instanceof Uint8Array ? binding.TF_UINT8 : binding.TF_FLOAT,
@@ -46,6 +38,27 @@ export function hostTensors(
     },
     seed: { shape: [2], dtype: binding.TF_INT32, values: new Int32Array([seed | 0, 0]) },
   };
+  layout.variables.forEach(({ shape, offset, length }, i) => {
+    tensors[parameterName(i)] = {
+      shape,
+      dtype: binding.TF_FLOAT,
+      values: parameters.subarray(offset, offset + length),
+    };
+  });
+  return tensors;
+}
+
+export function parameterTensors(model: TrainingModel, tensors: Record<string, Tensor>): Tensor[] {
+  return model.layout.variables.map((_, i) => tensors[parameterName(i)]!);
+}
+
+const parameterName = (variable: number) => `parameter_${variable}`;
+
+/** Gradients of each variable into one flat vector. */
+export function flatten(model: TrainingModel, gradients: ArrayLike<number>[], into?: Float32Array): Float32Array {
+  const flat = into ?? new Float32Array(model.layout.length);
+  model.layout.variables.forEach(({ offset }, i) => flat.set(gradients[i]!, offset));
+  return flat;
 }
 
 /** Features as the model reads them: float32, and uint8 divided by 255. */

@@ -28,14 +28,17 @@ export interface ThreadCalls {
   info: { ask: Record<string, never>; answer: EngineInfo };
   prepare: { ask: { spec: ModelToPrepare; dataset: DatasetSummary }; answer: PreparedModel };
   open: { ask: { replica: number; plan: ReplicaPlan }; answer: null };
-  step: { ask: { replica: number; parameters: Float32Array; batch: Batch; seed: number }; answer: ThreadStep };
+  step: {
+    /** `gradient` is in shared memory and filled. */
+    ask: { replica: number; parameters: Float32Array; batch: Batch; seed: number; gradient: Float32Array };
+    answer: ThreadStep;
+  };
   evaluate: { ask: { replica: number; parameters: Float32Array; batch: Batch }; answer: HostEvaluation };
   close: { ask: { replica: number }; answer: null };
 }
 export type CallName = keyof ThreadCalls;
 
 export interface ThreadStep {
-  gradient: Float32Array;
   loss: number;
   correct: number;
   /** Time in TensorFlow. */

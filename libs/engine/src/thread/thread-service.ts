@@ -34,18 +34,11 @@ export class ThreadService {
         return null;
       }
       case 'step': {
-        const { replica, parameters, batch, seed } = message.ask;
+        const { replica, parameters, batch, seed, gradient } = message.ask;
         const runner = this.#runner(replica);
         const began = performance.now();
-        const { gradient, loss, correct } = runner.step(parameters, batch, seed);
-        transfer.push(gradient.buffer as ArrayBuffer);
-        return {
-          gradient,
-          loss,
-          correct,
-          computeMs: performance.now() - began,
-          fellBack: runner.fellBack,
-        } satisfies ThreadStep;
+        const { loss, correct } = runner.step(parameters, batch, seed, gradient);
+        return { loss, correct, computeMs: performance.now() - began, fellBack: runner.fellBack } satisfies ThreadStep;
       }
       case 'evaluate': {
         const { replica, parameters, batch } = message.ask;
