@@ -145,7 +145,7 @@ export const startService = async <S extends ConfigSchema>(
   if (handle !== undefined) http.serve(handle);
   await definition.ready?.(context, app);
   started = true;
-  log.info({ port }, `${context.instance} is up`);
+  log.info({ port }, `The ${definition.role} is up`);
 
   const stop = async (): Promise<void> => {
     const { failed } = await shutdown.run(config.SHUTDOWN_TIMEOUT_MS);
