@@ -1,5 +1,6 @@
 import util from 'node:util';
 import type { Backend } from './binding.ts';
+import { keepLoaded } from './keep-loaded.ts';
 
 export interface TensorFlowOptions {
   /** Threads that one op may use. @default 1, so that workers share a machine fairly; raise it for one worker on a big one. */
@@ -35,6 +36,7 @@ async function load(options: TensorFlowOptions): Promise<TensorFlow> {
   old['isNullOrUndefined'] ??= (value: unknown) => value === null || value === undefined;
   old['isArray'] = Array.isArray;
   const { default: tf } = await import('@tensorflow/tfjs-node');
+  keepLoaded();
   await tf.ready();
   const backend = tf.backend() as unknown as Backend;
   return { tf: tf as unknown as TensorFlow['tf'], backend, version: backend.binding.TF_Version };
