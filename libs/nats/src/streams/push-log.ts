@@ -1,5 +1,5 @@
 import { pushSchema, streams, subjects } from '@downpour/contracts';
-import type { LoggedPush, PushLog } from '@downpour/parameters';
+import type { LogFollower, LoggedPush, PushLog } from '@downpour/parameters';
 import { decodeFrame, requireTensor } from '@downpour/tensor';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsLink } from '../link/nats-link.ts';
@@ -31,7 +31,9 @@ export class JetStreamPushLog implements PushLog {
     after: number,
     onPush: (push: LoggedPush) => void | Promise<void>,
     onBad: (reason: string, sequence: number) => void,
-  ): Promise<{ safePosition(): number; stop(): Promise<void> }> {
+  ): Promise<LogFollower> {
+    let onCaughtUp = (): void => undefined;
+    const caughtUp = new Promise<void>((resolve) => (onCaughtUp = resolve));
     const assembler = new PushAssembler(onBad);
     let handed = after;
     const reader = await StreamReader.start(this.#link, {
@@ -39,6 +41,7 @@ export class JetStreamPushLog implements PushLog {
       filter: this.#subject,
       start: { after },
       missing: 'fail',
+      onCaughtUp: () => onCaughtUp(),
       window: Math.min(256, Math.max(4, Math.floor(WINDOW_BYTES / this.#link.maxPayloadBytes))),
       onMessage: (message) => {
         const whole = assembler.add(message);
@@ -67,6 +70,7 @@ export class JetStreamPushLog implements PushLog {
       },
     });
     return {
+      caughtUp,
       safePosition: () => Math.min(handed, assembler.safePosition()),
       stop: () => reader.stop(),
     };

@@ -56,7 +56,8 @@ export class StreamReader {
   readonly #window: number;
   readonly #stopped = new AbortController();
   readonly #queue: (StreamMessage | 'caughtUp')[] = [];
-  #pumping: Promise<void> | undefined;
+  #pumping: Promise<void> = Promise.resolve();
+  #active = false;
   #received = 0;
   /** Of the present consumer. */
   #pull: ((batch: number) => void) | undefined;
@@ -235,7 +236,9 @@ export class StreamReader {
   #enqueue(item: StreamMessage | 'caughtUp'): void {
     if (this.#stopped.signal.aborted) return;
     this.#queue.push(item);
-    this.#pumping ??= this.#pump().finally(() => (this.#pumping = undefined));
+    if (this.#active) return;
+    this.#active = true;
+    this.#pumping = this.#pump();
   }
 
   async #pump(): Promise<void> {
@@ -255,6 +258,8 @@ export class StreamReader {
       this.#queue.length = 0;
       if (this.#options.onError === undefined) throw error;
       this.#options.onError(error);
+    } finally {
+      this.#active = false;
     }
   }
 }
