@@ -56,15 +56,20 @@ export class MemoryPushLog implements PushLog {
       }
       at = sequence;
     };
+    let onCaughtUp = (): void => undefined;
+    const caughtUp = new Promise<void>((resolve) => (onCaughtUp = resolve));
+    const end = this.#sequence;
     const pump = async (): Promise<void> => {
       while (!stopped) {
         const next = this.#records.find(({ sequence }) => sequence > at);
+        if (next === undefined || next.sequence > end) onCaughtUp();
         if (next === undefined) await new Promise<void>((resolve) => this.#wake.push(resolve));
         else await handle(next);
       }
     };
     const pumping = pump();
     return {
+      caughtUp,
       safePosition: () => Math.min(at, ...[...open.values()].map(({ first }) => first - 1)),
       stop: async () => {
         stopped = true;

@@ -20,7 +20,7 @@ export { updateRuleOf } from './update-rules/rules.ts';
 export type { LedgerState, PushKey } from './ledger.ts';
 export type { ApplyOutcome, ShardState } from './parameter-shard.ts';
 export type { PlacementBalance, PlacementName } from './placement/place-parameters.ts';
-export type { LoggedPush, PushLog, SnapshotStore } from './ports.ts';
+export type { LogFollower, LoggedPush, PushLog, SnapshotStore } from './ports.ts';
 export type { ShardIdentity } from './shard-identity.ts';
 export type { RecoveredShard, RecoverOptions } from './snapshot/recover-shard.ts';
 export type { SnapshotPolicyOptions } from './snapshot/snapshot-policy.ts';

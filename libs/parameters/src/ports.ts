@@ -9,18 +9,27 @@ export interface LoggedPush {
   firstSequence: number;
 }
 
+/** A follower of a push log. */
+export interface LogFollower {
+  /** Resolves once everything that was in the log when following began has been handed over: from then on the fold is up to date. */
+  caughtUp: Promise<void>;
+  /** The last position before any push that still misses slices, or is being handed over: replay from there loses nothing. */
+  safePosition(): number;
+  /** Hands nothing over any more; waits for the push in hand. */
+  stop(): Promise<void>;
+}
+
 /** The durable, ordered record of pushes of one shard. */
 export interface PushLog {
   /**
    * Calls `onPush` for every complete push after log position `after`, in order, one at a time, until `stop`. A record that cannot
-   * be decoded goes to `onBad` and is skipped. `safePosition()` is the last position before any push still missing slices: replay from
-   * there loses nothing.
+   * be decoded goes to `onBad` and is skipped.
    */
   follow(
     after: number,
     onPush: (push: LoggedPush) => void | Promise<void>,
     onBad: (reason: string, sequence: number) => void,
-  ): Promise<{ safePosition(): number; stop(): Promise<void> }>;
+  ): Promise<LogFollower>;
   /** Forget records at or before `position`: a snapshot holds them. */
   trim(position: number): Promise<void>;
 }

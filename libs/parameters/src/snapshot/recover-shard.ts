@@ -1,3 +1,4 @@
+import { DownpourError } from '@downpour/contracts';
 import { ParameterShard } from '../parameter-shard.ts';
 import type { SnapshotStore } from '../ports.ts';
 import type { ShardIdentity } from '../shard-identity.ts';
@@ -41,7 +42,7 @@ export const recoverShard = async (
   const damaged = new Set<number>();
   for (const { name, position } of stored) {
     try {
-      return { ...(await openSnapshot(await store.load(name), identity)), damaged };
+      return { ...(await openSnapshot(await loadSnapshot(store, name), identity)), damaged };
     } catch (error) {
       if (!(error instanceof SnapshotError)) throw error;
       damaged.add(position);
@@ -60,5 +61,15 @@ export const recoverShard = async (
     throw new ShardLostError(`The initial parameters do not fit the plan: ${cause.message}. Submit the job again.`, {
       cause,
     });
+  }
+};
+
+/** A store that finds an object corrupt says `internal`; everything else it may say is worth another try. */
+const loadSnapshot = async (store: SnapshotStore, name: string): Promise<Uint8Array> => {
+  try {
+    return await store.load(name);
+  } catch (cause) {
+    if (cause instanceof DownpourError && cause.code === 'internal') throw new SnapshotError(cause.message, { cause });
+    throw cause;
   }
 };
