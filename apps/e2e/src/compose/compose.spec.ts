@@ -48,13 +48,13 @@ describe('docker compose', () => {
     const workers = new Set<string>();
     const owners = new Set<string>();
     const stop = new AbortController();
-    const follow = (async () => {
-      for await (const event of client.events(id, stop.signal)) note(event);
-    })().catch(() => {});
     const note = (event: JobEvent) => {
       if (event.type === 'worker') workers.add(event.instance);
       if (event.type === 'shard') owners.add(event.instance);
     };
+    const follow = (async () => {
+      for await (const event of client.events(id, stop.signal)) note(event);
+    })().catch(() => {});
 
     await until('training to begin', 60_000, async () => ((await client.job(id)).progress?.epochsDone ?? 0) > 0.1);
     await compose('up', '--detach', '--scale', 'worker=4', '--scale', 'parameter-shard=3');
