@@ -1,8 +1,9 @@
 import type { PrepareReply } from '@downpour/contracts';
-import { describeIssues, DownpourError, prepareRequestSchema, queueGroups, subjects } from '@downpour/contracts';
+import { prepareRequestSchema, queueGroups, subjects } from '@downpour/contracts';
+import { FrameHandler } from '@downpour/nats';
 import type { TensorFrame } from '@downpour/tensor';
 import { Controller, Inject } from '@nestjs/common';
-import { MessagePattern, Payload } from '@nestjs/microservices';
+import { Payload } from '@nestjs/microservices';
 import type { WorkerVerbs } from './ports.ts';
 import { WORKER_VERBS } from './ports.ts';
 
@@ -15,13 +16,9 @@ export class PrepareController {
     this.#verbs = verbs;
   }
 
-  @MessagePattern(subjects.prepare, { queue: queueGroups.workers })
+  @FrameHandler(subjects.prepare, { queue: queueGroups.workers, concurrency: 1 })
   async prepare(@Payload() frame: TensorFrame): Promise<TensorFrame<PrepareReply>> {
-    const request = prepareRequestSchema.safeParse(frame.header);
-    if (!request.success) {
-      const [issue] = describeIssues(request.error);
-      throw new DownpourError('invalid-request', `${issue?.field}: ${issue?.message}`, { field: issue?.field });
-    }
-    return { header: await this.#verbs.prepare(request.data), tensors: {} };
+    const request = prepareRequestSchema.parse(frame.header);
+    return { header: await this.#verbs.prepare(request), tensors: {} };
   }
 }

@@ -1,4 +1,5 @@
 import type { EvaluateTask } from '@downpour/contracts';
+import { DownpourError } from '@downpour/contracts';
 import type { Logger } from '@downpour/platform';
 import type { ChunkAhead, HeldChunk } from './chunk-ahead.ts';
 import type { Evaluator } from './evaluator.ts';
@@ -8,8 +9,8 @@ import type { Problem } from './problems.ts';
 import type { ServedJob } from './served-job.ts';
 import type { WorkerMetrics } from './worker.metrics.ts';
 
-/** How long one look at the evaluation queue waits. */
-const EVALUATION_WAIT_MS = 5000;
+/** How long one look at the evaluation queue waits: a worker that leaves waits out the last one, for it may bring a task. */
+const EVALUATION_WAIT_MS = 1000;
 /** Pause when no job has a chunk, and none can be waited for. A new plan or evaluation ends it. */
 const IDLE_MS = 200;
 /** How soon the next evaluation is asked for after one is done. */
@@ -43,6 +44,7 @@ export class WorkerLoop {
   #evaluation: HeldTask<EvaluateTask> | null = null;
   #wake: () => void = () => undefined;
   #running: Promise<void> = Promise.resolve();
+  #takingEvaluations: Promise<void> = Promise.resolve();
 
   constructor(parts: WorkerLoopParts) {
     this.#parts = parts;
@@ -50,7 +52,7 @@ export class WorkerLoop {
 
   start(): void {
     this.#running = this.#run();
-    void this.#takeEvaluations();
+    this.#takingEvaluations = this.#takeEvaluations();
   }
 
   /** Something has changed that the loop may be waiting for. */
@@ -70,7 +72,7 @@ export class WorkerLoop {
     const timer = setTimeout(() => this.#stop.abort(new Error('This worker is leaving')), graceMs);
     try {
       await this.#running;
-      await this.#parts.ahead.letGo();
+      await Promise.all([this.#parts.ahead.letGo(), this.#takingEvaluations]);
       await this.#evaluation?.giveBack().catch(() => undefined);
       await Promise.allSettled([...this.#unsettled]);
     } finally {
@@ -159,9 +161,15 @@ export class WorkerLoop {
 
   async #failed({ job, chunk }: HeldChunk, error: unknown): Promise<void> {
     const { metrics, instance, log } = this.#parts;
+    job.failed();
+    // The job's plan, queue or log is gone, and the word of it is on its way.
+    if (error instanceof DownpourError && error.code === 'not-found') {
+      metrics.chunk('given-back');
+      log.debug({ err: error, job: job.jobId }, 'A chunk was dropped: its job seems to be over');
+      return;
+    }
     metrics.chunk('failed');
     log.error({ err: error, job: job.jobId, epoch: chunk.task.epoch, chunk: chunk.task.chunk }, 'A chunk failed');
-    job.failed();
     await this.#report(job, problemEvent(instance, error, chunk.task, isDeterministic(error)));
   }
 

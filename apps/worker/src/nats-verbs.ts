@@ -1,0 +1,121 @@
+import type {
+  ExamplesReply,
+  ExamplesRequest,
+  JobEvent,
+  JobPlan,
+  PrepareReply,
+  PrepareRequest,
+} from '@downpour/contracts';
+import { DownpourError, examplesReplySchema, objects, subjects } from '@downpour/contracts';
+import type { Engine } from '@downpour/engine';
+import type { ChunkQueues, EventBus, ObjectStore, PlanWatcher, PushPublisher, RequestClient } from '@downpour/nats';
+import { NatsParameterClient } from '@downpour/nats';
+import type { Logger } from '@downpour/platform';
+import type { TensorFrame } from '@downpour/tensor';
+import { asFloat32, asInt32, asUint8, requireTensor } from '@downpour/tensor';
+import type { Examples } from '@downpour/training';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WorkerVerbs } from './ports.ts';
+
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 3000;
+/** A request without an answer for so long is sent again; a sharder that is loading the data set says so every second. */
+const EXAMPLES_SILENCE_MS = 10_000;
+/** Codes that say "not now". */
+const PASSING = new Set(['unavailable', 'timeout', 'loading', 'internal']);
+
+export interface NatsVerbsParts {
+  instance: string;
+  engine: Engine;
+  requests: RequestClient;
+  chunks: ChunkQueues;
+  plans: PlanWatcher;
+  publisher: PushPublisher;
+  events: EventBus;
+  store: ObjectStore;
+  outstandingPushes: number;
+  log: Logger;
+}
+
+/** The worker's verbs over NATS and TensorFlow. */
+export class NatsVerbs implements WorkerVerbs {
+  readonly #parts: NatsVerbsParts;
+
+  constructor(parts: NatsVerbsParts) {
+    this.#parts = parts;
+  }
+
+  async openChunks(jobId: string) {
+    return this.#parts.chunks.open(jobId);
+  }
+
+  async openParameters(plan: JobPlan) {
+    const { requests, publisher, plans, instance, outstandingPushes: window } = this.#parts;
+    return new NatsParameterClient({ requests, publisher, plans, jobId: plan.jobId, instance, window });
+  }
+
+  openReplica(plan: JobPlan) {
+    const onFallback = (reason: string) =>
+      this.#parts.log.warn({ job: plan.jobId, reason }, 'The model runs op by op: it could not be compiled');
+    return this.#parts.engine.replica(plan, { onFallback });
+  }
+
+  async fetchExamples(
+    plan: JobPlan,
+    request: Omit<ExamplesRequest, 'type' | 'v' | 'datasetId'>,
+    signal: AbortSignal,
+  ): Promise<Examples> {
+    const { requests, log } = this.#parts;
+    const asked: ExamplesRequest = { type: 'examples', v: 1, datasetId: plan.dataset.id, ...request };
+    for (let pauseMs = FIRST_RETRY_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_RETRY_MS)) {
+      try {
+        const reply = await requests.request(subjects.examples, asked, undefined, {
+          timeoutMs: EXAMPLES_SILENCE_MS,
+          signal,
+          reply: examplesReplySchema,
+        });
+        return examplesOf(reply);
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof DownpourError) || !PASSING.has(error.code)) throw error;
+        log.debug({ job: plan.jobId, reason: error.message }, `No examples yet: asking again in ${pauseMs} ms`);
+        await sleep(pauseMs, undefined, { signal });
+      }
+    }
+  }
+
+  report(jobId: string, event: JobEvent): void {
+    this.#parts.events.report(jobId, event);
+  }
+
+  publish(jobId: string, event: JobEvent): Promise<void> {
+    return this.#parts.events.publish(jobId, event);
+  }
+
+  exportModel(plan: JobPlan, vector: Float32Array) {
+    return this.#parts.engine.exportModel(plan.topology, plan.layout, vector);
+  }
+
+  async putObject(name: string, bytes: Uint8Array): Promise<void> {
+    await this.#parts.store.put(name, bytes);
+  }
+
+  async prepare({ jobId, spec, dataset }: PrepareRequest): Promise<PrepareReply> {
+    const { engine, store } = this.#parts;
+    const { topology, layout, initial, loss } = await engine.prepare(spec, dataset);
+    const bytes = new Uint8Array(initial.buffer, initial.byteOffset, initial.byteLength);
+    await store.put(objects.initialParameters(jobId), bytes);
+    return { type: 'prepared', v: 1, jobId, topology, layout, loss };
+  }
+}
+
+/** The reply's tensors as typed arrays: views of the received bytes where these are aligned. */
+function examplesOf({ header, tensors }: TensorFrame<ExamplesReply>): Examples {
+  const features = requireTensor(tensors, 'features');
+  const labels = requireTensor(tensors, 'labels');
+  return {
+    count: header.examples,
+    features: features.dtype === 'uint8' ? asUint8(features) : asFloat32(features),
+    labels: labels.dtype === 'int32' ? asInt32(labels) : asFloat32(labels),
+  };
+}

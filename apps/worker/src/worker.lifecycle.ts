@@ -1,0 +1,65 @@
+import type { Member } from '@downpour/contracts';
+import type { Engine } from '@downpour/engine';
+import type { EvaluationQueue, Membership, PlanWatcher } from '@downpour/nats';
+import type { ServiceContext } from '@downpour/platform';
+import type { OnApplicationBootstrap } from '@nestjs/common';
+import { hostname } from 'node:os';
+import type { WorkerVerbs } from './ports.ts';
+import { Worker } from './worker.ts';
+import type { WorkerConfig } from './worker.config.ts';
+import { WorkerMetrics } from './worker.metrics.ts';
+
+export interface LifecycleParts {
+  verbs: WorkerVerbs;
+  evaluations: EvaluationQueue;
+  plans: PlanWatcher;
+  membership: Membership;
+  engine: Engine;
+}
+
+/**
+ * Joins the cluster once the process is up, and leaves it in order: nothing new, what is in hand finished or given back, then the
+ * member key (NatsModule), then the jobs' links. The coordinator sees a worker that leaves as draining first.
+ */
+export class WorkerLifecycle implements OnApplicationBootstrap {
+  readonly #context: ServiceContext<WorkerConfig>;
+  readonly #parts: LifecycleParts;
+
+  constructor(context: ServiceContext<WorkerConfig>, parts: LifecycleParts) {
+    this.#context = context;
+    this.#parts = parts;
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    const { instance, config, metrics: registry, log, shutdown } = this.#context;
+    const { verbs, evaluations, plans, membership, engine } = this.#parts;
+    const worker = new Worker({ instance, config, verbs, evaluations, metrics: new WorkerMetrics(registry), log });
+    shutdown.register('stopIntake', 'worker', async () => {
+      worker.stopIntake();
+      await membership.update({ draining: true });
+    });
+    shutdown.register('finish', 'chunk in hand', () => worker.finish());
+    shutdown.register('leave', 'jobs', () => worker.close());
+
+    const { tensorflow, intraOpThreads } = await engine.info();
+    await membership.join(this.#member({ threads: intraOpThreads, tensorflow }));
+    plans.watch({ onPlan: (plan) => worker.onPlan(plan), onRemoved: (jobId) => worker.onGone(jobId) });
+    worker.start();
+  }
+
+  #member(details: Member['details']): Member {
+    const { role, instance, startedAt } = this.#context;
+    return {
+      role,
+      instance,
+      host: hostname(),
+      pid: process.pid,
+      startedAt,
+      version: VERSION,
+      draining: false,
+      details,
+    };
+  }
+}
+
+const VERSION = '0.1.0';
