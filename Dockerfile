@@ -8,10 +8,13 @@ RUN find . -name package.json -o -name package-lock.json -o -name .npmrc | xargs
  && cp -r --parents native tools /tmp
 
 FROM node:24-bookworm-slim AS build
+WORKDIR /downpour
+# The built-in data set fashion-mnist is a Debian package.
+COPY libs/datasets/fetch-fashion-mnist.mjs libs/datasets/
 RUN apt-get update \
  && apt-get install -y --no-install-recommends python3 python3-pip make g++ ca-certificates \
+ && node libs/datasets/fetch-fashion-mnist.mjs \
  && rm -rf /var/lib/apt/lists/*
-WORKDIR /downpour
 # Packages, TensorFlow and the tfjs-node addon.
 COPY --from=manifests /tmp/ ./
 RUN node tools/setup.mjs --no-build

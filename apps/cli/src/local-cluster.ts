@@ -7,7 +7,7 @@ import type { Role } from '@downpour/contracts';
 import type { StartOptions } from './options.ts';
 import { ProcessGroup } from './process-group.ts';
 
-const REPOSITORY = path.resolve(import.meta.dirname, '../../..');
+export const REPOSITORY = path.resolve(import.meta.dirname, '../../..');
 /** First start on a slow machine: TensorFlow alone takes seconds to load. */
 const READY_TIMEOUT_MS = 90_000;
 

@@ -1,9 +1,10 @@
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobRecord, JobSpecInput } from '@downpour/contracts';
 import { unzipSync } from 'fflate';
-import { LocalCluster } from './local-cluster.ts';
+import { LocalCluster, REPOSITORY } from './local-cluster.ts';
 import { UsageError, type StartOptions } from './options.ts';
 import { percent, Progress, rate } from './progress.ts';
 
@@ -12,6 +13,7 @@ const POLL_MS = 500;
 /** Starts the whole system, trains, shows the result, ends everything. Returns the exit code. */
 export async function start(options: StartOptions): Promise<number> {
   const job = readJob(options);
+  if (job?.dataset === 'fashion-mnist') fetchFashionMnist();
   const stop = new AbortController();
   let exitCode = 0;
   const interrupt = (signal: NodeJS.Signals) => {
@@ -117,6 +119,11 @@ async function report(cluster: LocalCluster, job: JobRecord, options: StartOptio
     ['model', path.join(folder, 'model.json')],
   ];
   console.log(`\nTrained.\n${shown.map(([name, value]) => `  ${name.padEnd(14)} ${value}`).join('\n')}`);
+}
+
+/** Does nothing when it is there. When it fails it says why and what to do; the data sharder may still find an installed one. */
+function fetchFashionMnist(): void {
+  spawnSync(process.execPath, [path.join(REPOSITORY, 'libs/datasets/fetch-fashion-mnist.mjs')], { stdio: 'inherit' });
 }
 
 function describe(spec: JobSpecInput): string {
