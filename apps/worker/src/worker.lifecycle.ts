@@ -1,9 +1,7 @@
-import type { Member } from '@downpour/contracts';
 import type { Engine } from '@downpour/engine';
 import type { EvaluationQueue, Membership, PlanWatcher } from '@downpour/nats';
 import type { ServiceContext } from '@downpour/platform';
-import type { OnApplicationBootstrap } from '@nestjs/common';
-import { hostname } from 'node:os';
+import { memberOf } from '@downpour/platform';
 import type { WorkerVerbs } from './ports.ts';
 import { Worker } from './worker.ts';
 import type { WorkerConfig } from './worker.config.ts';
@@ -18,10 +16,10 @@ export interface LifecycleParts {
 }
 
 /**
- * Joins the cluster once the process is up, and leaves it in order: nothing new, what is in hand finished or given back, then the
- * member key (NatsModule), then the jobs' links. The coordinator sees a worker that leaves as draining first.
+ * Joins the cluster once the process answers requests, and leaves it in order: nothing new, what is in hand finished or given back,
+ * then the member key (NatsModule) and the jobs' links. The coordinator sees a worker that leaves as draining first.
  */
-export class WorkerLifecycle implements OnApplicationBootstrap {
+export class WorkerLifecycle {
   readonly #context: ServiceContext<WorkerConfig>;
   readonly #parts: LifecycleParts;
 
@@ -30,36 +28,20 @@ export class WorkerLifecycle implements OnApplicationBootstrap {
     this.#parts = parts;
   }
 
-  async onApplicationBootstrap(): Promise<void> {
+  async start(): Promise<void> {
     const { instance, config, metrics: registry, log, shutdown } = this.#context;
     const { verbs, evaluations, plans, membership, engine } = this.#parts;
     const worker = new Worker({ instance, config, verbs, evaluations, metrics: new WorkerMetrics(registry), log });
-    shutdown.register('stopIntake', 'worker', async () => {
+    shutdown.register('stopIntake', 'worker', () => {
       worker.stopIntake();
-      await membership.update({ draining: true });
+      membership.update({ draining: true });
     });
     shutdown.register('finish', 'chunk in hand', () => worker.finish());
     shutdown.register('leave', 'jobs', () => worker.close());
 
     const { tensorflow, intraOpThreads } = await engine.info();
-    await membership.join(this.#member({ threads: intraOpThreads, tensorflow }));
+    await membership.join(memberOf(this.#context, { threads: intraOpThreads, tensorflow }));
     plans.watch({ onPlan: (plan) => worker.onPlan(plan), onRemoved: (jobId) => worker.onGone(jobId) });
     worker.start();
   }
-
-  #member(details: Member['details']): Member {
-    const { role, instance, startedAt } = this.#context;
-    return {
-      role,
-      instance,
-      host: hostname(),
-      pid: process.pid,
-      startedAt,
-      version: VERSION,
-      draining: false,
-      details,
-    };
-  }
 }
-
-const VERSION = '0.1.0';
