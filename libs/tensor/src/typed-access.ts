@@ -31,5 +31,6 @@ export const requireTensor = (tensors: Record<string, Tensor>, name: string): Te
 const aligned = ({ dtype, data }: Tensor, wanted: DType): Uint8Array => {
   if (dtype !== wanted)
     throw new DownpourError('invalid-request', `A tensor of ${wanted} is needed, this one is ${dtype}`);
-  return data.byteOffset % BYTES_PER_ELEMENT[wanted] === 0 ? data : data.slice();
+  // Not `slice`: a Buffer's is a view.
+  return data.byteOffset % BYTES_PER_ELEMENT[wanted] === 0 ? data : new Uint8Array(data);
 };
