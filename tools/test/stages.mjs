@@ -16,7 +16,7 @@ const SKIP_EXIT_CODE = 77;
 export const STAGES = [
   { name: 'lint', gate: true, run: (exec) => check(exec(['npm', 'run', '--silent', 'lint'])) },
   { name: 'types', gate: true, run: types },
-  { name: 'unit', needsBuild: true, run: (exec) => vitest(exec, 'unit', []) },
+  { name: 'unit', run: (exec) => vitest(exec, 'unit', []) },
   { name: 'e2e', needsBuild: true, run: endToEnd },
   { name: 'compose', run: compose },
 ];
