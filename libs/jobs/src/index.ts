@@ -2,7 +2,7 @@ export { Coordinator } from './coordinator.ts';
 export { DEFAULT_COORDINATOR_OPTIONS } from './coordinator-options.ts';
 export { newJob } from './job-record.ts';
 export { canMove, isTerminal, moveTo, TRANSITIONS } from './job-state.ts';
-export { waitingFor } from './waiting.ts';
+export { available, waitingFor } from './waiting.ts';
 
 export type { CoordinatorOptions } from './coordinator-options.ts';
 export type { CoordinatorDependencies, CoordinatorLog } from './job-run.ts';

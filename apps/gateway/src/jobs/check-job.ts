@@ -1,0 +1,47 @@
+import type { DatasetSummary, JobSpec } from '@downpour/contracts';
+import { modelTopology } from '@downpour/models/topology';
+import { ProblemError } from '../problems/problem-error.ts';
+
+type Issue = { field: string; message: string };
+
+/**
+ * Does the job fit its data set? Everything that can be said without building the model; the worker that prepares the job checks the rest.
+ * @throws ProblemError 422 naming every field; DownpourError invalid-model
+ */
+export function checkJob(spec: JobSpec, dataset: DatasetSummary): void {
+  const errors = [...batchIssues(spec, dataset), ...lossIssues(spec, dataset), ...stopIssues(spec, dataset)];
+  if (errors.length > 0) {
+    const detail = errors.map(({ message }) => message).join('; ');
+    throw new ProblemError(422, detail, { code: 'invalid-request', errors });
+  }
+  modelTopology(spec.model, dataset);
+}
+
+function batchIssues({ batchSize, chunkSize }: JobSpec, { trainExamples }: DatasetSummary): Issue[] {
+  const issues: Issue[] = [];
+  if (batchSize > trainExamples) {
+    const message = `A batch of ${batchSize} is larger than the data set: it has ${trainExamples} training examples, so at most that`;
+    issues.push({ field: 'batchSize', message });
+  }
+  if (chunkSize !== undefined && chunkSize < Math.min(batchSize, trainExamples)) {
+    const message = `A chunk of ${chunkSize} examples does not hold a batch of ${batchSize}: at least that, better ten times as many`;
+    issues.push({ field: 'chunkSize', message });
+  }
+  return issues;
+}
+
+function lossIssues({ loss }: JobSpec, { labelKind }: DatasetSummary): Issue[] {
+  if (loss !== 'softmaxCrossEntropy' || labelKind === 'class') return [];
+  const message = 'softmaxCrossEntropy needs classes, and the labels of the data set are numbers: use meanSquaredError';
+  return [{ field: 'loss', message }];
+}
+
+function stopIssues({ stopAt }: JobSpec, { labelKind }: DatasetSummary): Issue[] {
+  if (stopAt?.metric !== 'accuracy') return [];
+  if (labelKind === 'number') {
+    const message = 'A data set of numbers has no accuracy: stop at a loss';
+    return [{ field: 'stopAt.metric', message }];
+  }
+  if (stopAt.value >= 0 && stopAt.value <= 1) return [];
+  return [{ field: 'stopAt.value', message: `An accuracy is a share from 0 to 1, not ${stopAt.value}` }];
+}
