@@ -1,10 +1,9 @@
 import type { ChunkTask, JobPlan } from '@downpour/contracts';
-import type { ChunkSource, ParameterClient, Replica, ReplicaOptions } from '@downpour/training';
+import type { ParameterClient, Replica, ReplicaOptions } from '@downpour/training';
 import { DownpourReplica } from '@downpour/training';
 import type { TaskQueue, WorkerVerbs } from './ports.ts';
 
 type Parameters = ParameterClient & { close(): Promise<void> };
-const NO_CHUNKS: ChunkSource = { nextChunk: async () => null, close: async () => undefined };
 
 /** Pauses after the first, second, ... failure in a row, so that another worker may take the chunk. */
 const PAUSES_MS = [250, 500, 1000, 2000, 5000];
@@ -103,7 +102,6 @@ export class ServedJob {
       {
         plan: this.plan,
         instance: this.#instance,
-        chunks: NO_CHUNKS,
         parameters,
         replica,
         report: (event) => this.#verbs.report(this.jobId, event),

@@ -51,6 +51,11 @@ export class ServedJobs {
     return this.share.order(takers).map((jobId) => this.#jobs.get(jobId)!);
   }
 
+  /** Ends all work under way, however long it still waits for somebody. */
+  abort(reason: Error): void {
+    for (const job of this.#jobs.values()) job.abort.abort(reason);
+  }
+
   /** Lets go of everything: work under way is aborted. */
   async close(): Promise<void> {
     for (const job of this.#jobs.values()) this.#close(job);

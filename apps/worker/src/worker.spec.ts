@@ -175,6 +175,19 @@ describe('a worker', () => {
     expect(parameters.outstanding).toBe(0);
   });
 
+  it('leaves even when its pushes cannot become durable', async () => {
+    const { cluster, plan, queue, replica, parameters } = withJob();
+    parameters.gate = new Promise(() => {});
+    const worker = startWorker(cluster, 'worker-1', 10);
+    worker.onPlan(plan);
+    await until(() => expect(replica.steps.length).toBeGreaterThan(0));
+    const began = performance.now();
+    await worker.finish();
+    expect(performance.now() - began).toBeLessThan(4000);
+    expect(queue.held).toBe(0);
+    expect(queue.done).toHaveLength(0);
+  });
+
   it('two workers train each chunk once, whatever one of them gives back', async () => {
     const { cluster, plan, queue, parameters } = withJob({ examples: 400, chunkSize: 20 });
     const first = startWorker(cluster, 'worker-1', 0);

@@ -10,6 +10,9 @@ import type { WorkerConfig } from './worker.config.ts';
 import { WorkerLoop } from './worker-loop.ts';
 import type { WorkerMetrics } from './worker.metrics.ts';
 
+/** How long pushes under way may take to become durable when a worker leaves. */
+const DURABLE_GRACE_MS = 2000;
+
 export interface WorkerParts {
   instance: string;
   config: Pick<WorkerConfig, 'FETCH_AHEAD' | 'OUTSTANDING_PUSHES' | 'EVENT_INTERVAL_MS' | 'FINISH_GRACE_MS'>;
@@ -65,9 +68,12 @@ export class Worker {
     this.#loop.stopIntake();
   }
 
-  /** Finishes or gives back what is in hand. */
-  finish(): Promise<void> {
-    return this.#loop.finish(this.#parts.config.FINISH_GRACE_MS);
+  /** Finishes or gives back what is in hand; pushes that are not durable by then (NATS is away) are given up: their chunk comes again. */
+  async finish(): Promise<void> {
+    const { FINISH_GRACE_MS: graceMs } = this.#parts.config;
+    const giveUp = () => this.#jobs.abort(new Error('This worker has no more time'));
+    const timer = setTimeout(giveUp, graceMs + DURABLE_GRACE_MS);
+    await this.#loop.finish(graceMs).finally(() => clearTimeout(timer));
   }
 
   /** Lets go of all jobs. */

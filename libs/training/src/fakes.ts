@@ -1,7 +1,6 @@
 import type { ChunkTask, JobEvent, JobPlan, StrategySpec } from '@downpour/contracts';
 import { chunkBounds, jobPlanSchema, jobSpecSchema } from '@downpour/contracts';
 import type {
-  ChunkSource,
   Examples,
   ParameterClient,
   PulledParameters,
@@ -205,15 +204,12 @@ export function fakePlan(options: FakePlanOptions = {}): JobPlan {
   });
 }
 
-const noChunks: ChunkSource = { nextChunk: async () => null, close: async () => undefined };
-
 /** A replica's context over the fakes, and the events it reports. */
 export function fakeContext(plan: JobPlan, parameters: ParameterClient, replica: Replica, signal: AbortSignal) {
   const events: JobEvent[] = [];
   const context: ReplicaContext = {
     plan,
     instance: 'worker-1',
-    chunks: noChunks,
     parameters,
     replica,
     report: (event) => events.push(event),

@@ -4,7 +4,6 @@ export { stepSeed } from './step-seed.ts';
 export type { ChunkOutcome, ReplicaOptions, TrainChunkOptions } from './downpour-replica.ts';
 export type { ChunkReport } from './progress-reporter.ts';
 export type {
-  ChunkSource,
   Examples,
   ParameterClient,
   PulledParameters,

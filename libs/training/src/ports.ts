@@ -9,7 +9,7 @@ export interface Examples {
   labels: Int32Array | Float32Array;
 }
 
-/** A chunk taken from the job's work queue. */
+/** A chunk taken from the job's work queue. Its holder tells the queue at an interval that it is still worked on. */
 export interface TakenChunk {
   task: ChunkTask;
   /** How often it was given out, this time included. */
@@ -19,13 +19,6 @@ export interface TakenChunk {
   done(): Promise<void>;
   /** Give it to somebody else at once. */
   giveBack(): Promise<void>;
-  /** Still at it (called at an interval by the adapter itself while the chunk is held). */
-}
-
-export interface ChunkSource {
-  /** The next chunk, or null when none came within `waitMs`. */
-  nextChunk(waitMs: number): Promise<TakenChunk | null>;
-  close(): Promise<void>;
 }
 
 /** What a replica knows of the parameters: the flat vector and each shard's version of it. */
@@ -84,7 +77,6 @@ export type Report = (event: JobEvent) => void;
 export interface ReplicaContext {
   plan: JobPlan;
   instance: string;
-  chunks: ChunkSource;
   parameters: ParameterClient;
   replica: Replica;
   report: Report;
