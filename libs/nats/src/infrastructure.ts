@@ -4,9 +4,9 @@ import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@
 import type { JetStreamManager, StreamConfig } from '@nats-io/jetstream';
 import { Objm } from '@nats-io/obj';
 import { nanos } from '@nats-io/nats-core';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { isStreamExists, messageOf } from './streams/jetstream-errors.ts';
 import type { NatsLink } from './link/nats-link.ts';
+import { pause } from './link/pause.ts';
 
 export interface InfrastructureOptions {
   log?: Logger;
@@ -45,7 +45,7 @@ export const ensureInfrastructure = async (link: NatsLink, options: Infrastructu
         told = performance.now();
         log?.warn({ reason: messageOf(error) }, 'waiting for JetStream: is it enabled on the NATS server?');
       }
-      await sleep(RETRY_MS, undefined, signal === undefined ? {} : { signal });
+      await pause(RETRY_MS, signal);
     }
   }
 };

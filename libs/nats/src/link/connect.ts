@@ -1,8 +1,8 @@
 import type { Logger, ServiceConfig, ServiceContext } from '@downpour/platform';
 import { connect } from '@nats-io/transport-node';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ensureInfrastructure } from '../infrastructure.ts';
 import { NatsLink } from './nats-link.ts';
+import { pause } from './pause.ts';
 
 export interface ConnectOptions {
   /** One server, or several of one cluster separated by commas. */
@@ -55,7 +55,7 @@ export const connectNats = async (options: ConnectOptions): Promise<NatsLink> =>
           `waiting for NATS at ${shown}`,
         );
       }
-      await sleep(RETRY_MS, undefined, options.signal === undefined ? {} : { signal: options.signal });
+      await pause(RETRY_MS, options.signal);
     }
   }
 };

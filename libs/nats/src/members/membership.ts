@@ -3,11 +3,11 @@ import type { Member } from '@downpour/contracts';
 import { jetstream } from '@nats-io/jetstream';
 import { headers } from '@nats-io/nats-core';
 import type { Msg, Subscription } from '@nats-io/nats-core';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { MEMBER_TTL_MS } from '../infrastructure.ts';
 import { RecordBucket } from '../kv/record-bucket.ts';
 import { decodeRecord, encodeRecord } from '../kv/record-codec.ts';
 import type { NatsLink } from '../link/nats-link.ts';
+import { pause } from '../link/pause.ts';
 
 export interface MemberChange {
   kind: 'joined' | 'left' | 'updated';
@@ -167,7 +167,7 @@ export class Membership {
         for (const { key, value } of await bucket.list()) if (!this.#others.has(key)) this.#hear(value);
         return;
       } catch {
-        await sleep(250);
+        await pause(250);
       }
     }
   }

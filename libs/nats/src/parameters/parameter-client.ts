@@ -2,12 +2,12 @@ import { DownpourError, pullReplySchema, subjects } from '@downpour/contracts';
 import type { ErrorCode, JobPlan, ShardPlacement } from '@downpour/contracts';
 import { requireTensor } from '@downpour/tensor';
 import type { ParameterClient, PulledParameters, PushRequest } from '@downpour/training';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { PlanWatcher } from '../kv/plan-watcher.ts';
 import { FlowWindow } from '../streams/flow-window.ts';
 import type { PushPublisher } from '../streams/push-publisher.ts';
 import type { RequestClient } from '../transport/request-client.ts';
 import { gatherParts, scatterBytes } from './shard-ranges.ts';
+import { pause } from '../link/pause.ts';
 
 export interface ParameterClientOptions {
   requests: RequestClient;
@@ -139,10 +139,7 @@ export class NatsParameterClient implements ParameterClient {
     const settled = new AbortController();
     const either = AbortSignal.any([signal, settled.signal]);
     try {
-      await Promise.race([
-        this.#options.plans.next(this.#options.jobId, either),
-        sleep(pauseMs, undefined, { signal: either }),
-      ]);
+      await Promise.race([this.#options.plans.next(this.#options.jobId, either), pause(pauseMs, either)]);
     } finally {
       settled.abort(new Error('settled'));
     }

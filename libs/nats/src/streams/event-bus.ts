@@ -3,11 +3,11 @@ import type { JobEvent } from '@downpour/contracts';
 import type { EventSource } from '@downpour/jobs';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { JetStreamClient } from '@nats-io/jetstream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsLink } from '../link/nats-link.ts';
 import { newMessageId } from '../transport/wire.ts';
 import { messageOf } from './jetstream-errors.ts';
 import { StreamReader } from './stream-reader.ts';
+import { pause } from '../link/pause.ts';
 
 const PUBLISH_TIMEOUT_MS = 3000;
 const PUBLISH_TRIES = 10;
@@ -36,7 +36,7 @@ export class EventBus implements EventSource {
           throw new DownpourError('unavailable', `An event of job ${jobId} was not stored: ${messageOf(cause)}`, {
             cause,
           });
-        await sleep(50 * tries);
+        await pause(50 * tries);
       }
     }
   }

@@ -3,11 +3,11 @@ import type { PushHeader } from '@downpour/contracts';
 import { encodeFrame, sliceFrame } from '@downpour/tensor';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { JetStreamClient } from '@nats-io/jetstream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsLink } from '../link/nats-link.ts';
 import { newMessageId, sliceHeaders } from '../transport/wire.ts';
 import { FlowWindow } from './flow-window.ts';
 import { isFull, isStreamNotFound } from './jetstream-errors.ts';
+import { pause } from '../link/pause.ts';
 
 export interface PushPublisherOptions {
   /** Bytes of frames sent and not yet durable, over all jobs and shards of this process; more wait. @default 128 MiB */
@@ -105,7 +105,7 @@ export class PushPublisher {
           throw new DownpourError('unavailable', 'The connection to NATS is closed', { cause: error });
         if (!isFull(error) && (await this.#logIsGone(jobId)))
           throw new DownpourError('not-found', `Job ${jobId} has no push log (any more)`, { cause: error });
-        await sleep(backoffMs, undefined, { signal });
+        await pause(backoffMs, signal);
       } finally {
         off();
       }

@@ -3,11 +3,11 @@ import { AckPolicy, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream';
 import type { JetStreamManager } from '@nats-io/jetstream';
 import { createInbox, nanos } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, Subscription } from '@nats-io/nats-core';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsLink } from '../link/nats-link.ts';
 import { newMessageId } from '../transport/wire.ts';
 import { deliveryOf } from './delivery.ts';
 import { isStreamNotFound } from './jetstream-errors.ts';
+import { pause } from '../link/pause.ts';
 
 /** A stored message, in stream order. */
 export interface StreamMessage {
@@ -118,7 +118,7 @@ export class StreamReader {
               ? new DownpourError('not-found', `There is no stream ${stream}`, { cause: error })
               : error,
           );
-        } else if (!signal.aborted) await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
+        } else if (!signal.aborted) await pause(RETRY_MS, signal).catch(() => undefined);
       }
     }
     if (!begun) onRefused(signal.reason);

@@ -3,11 +3,11 @@ import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/
 import type { JetStreamClient } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import type { Msg } from '@nats-io/nats-core';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import type { NatsLink } from '../link/nats-link.ts';
 import { deliveryOf } from './delivery.ts';
 import { isConsumerNotFound, isStreamNotFound, messageOf } from './jetstream-errors.ts';
+import { pause } from '../link/pause.ts';
 
 /** A task in this process's hands. The queue is told that it is still worked on until it is done or given back. */
 export interface HeldTask<Task> {
@@ -58,7 +58,7 @@ export class WorkQueue<Task> {
   async next(waitMs: number): Promise<HeldTask<Task> | null> {
     if (this.#closed) return null;
     if (!this.#link.connected) {
-      await sleep(Math.min(waitMs, 100));
+      await pause(Math.min(waitMs, 100));
       return null;
     }
     try {
@@ -83,7 +83,7 @@ export class WorkQueue<Task> {
       if (isStreamNotFound(error))
         throw new DownpourError('not-found', `There is no queue ${this.#options.stream} (any more)`, { cause: error });
       if (error instanceof DownpourError) throw error;
-      await sleep(Math.min(waitMs, 100));
+      await pause(Math.min(waitMs, 100));
       return null;
     }
   }
@@ -205,7 +205,7 @@ export class WorkQueue<Task> {
           throw new DownpourError('unavailable', `Queue ${this.#options.stream} did not confirm that a task is done`, {
             cause,
           });
-        await sleep(100 * tries);
+        await pause(100 * tries);
       }
     }
   }
