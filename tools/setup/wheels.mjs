@@ -72,7 +72,8 @@ export async function installWheel(part, platform, lockFd, status) {
   // pip writes into its temporary folder first: there it can be watched, and cleaned up after a kill.
   const temporary = join(work, 'pip');
   mkdirSync(temporary);
-  status(() => `downloading, ${megabytes(sizeOf(work))}`);
+  // pip copies the wheel around (cache, temporary, destination): the largest file tells how much has arrived.
+  status(() => `downloading, ${megabytes(Math.max(0, ...sizesIn(work)))}`);
   const pip = ['python3', '-m', 'pip', 'download', '--no-deps', '--require-hashes', '--only-binary=:all:'];
   const target = ['--implementation', 'cp', '--python-version', WHEEL_PYTHON];
   const platforms = platform.wheelPlatforms.flatMap((tag) => ['--platform', tag]);
@@ -83,7 +84,7 @@ export async function installWheel(part, platform, lockFd, status) {
   });
 
   const [wheel] = readdirSync(wheels);
-  status(() => `unpacking, ${megabytes(sizeOf(fresh))}`);
+  status(() => `unpacking, ${megabytes(sizesIn(fresh).reduce((sum, size) => sum + size, 0))}`);
   const unpack = join(ROOT, 'native', 'unpack_wheel.py');
   await run(`unpack-${part.name}`, ['python3', unpack, join(wheels, wheel), fresh, ...part.rules], { lockFd });
   for (const file of part.files) chmodSync(join(fresh, file), 0o755);
@@ -112,12 +113,11 @@ export function readStamp(file) {
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
 }
 
-function sizeOf(folder) {
+function sizesIn(folder) {
   try {
-    const entries = readdirSync(folder, { recursive: true });
-    return entries.reduce((sum, entry) => sum + fileSize(join(folder, entry)), 0);
+    return readdirSync(folder, { recursive: true }).map((entry) => fileSize(join(folder, entry)));
   } catch {
-    return 0; // not there yet, or being renamed
+    return []; // not there yet, or being renamed
   }
 }
 
