@@ -18,6 +18,12 @@ export function describeIssues(
       const [closest] = [...issue.errors].sort((a, b) => a.length - b.length);
       return describeIssues({ issues: closest ?? [] }, path);
     }
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys.map((key) => ({
+        field: [...path, key].map(String).join('.'),
+        message: 'There is no such field',
+      }));
+    }
     return [{ field: path.map(String).join('.'), message: issue.message }];
   });
 }
