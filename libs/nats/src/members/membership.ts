@@ -16,19 +16,21 @@ export interface MemberChange {
 
 const HEARTBEAT_MS = 1000;
 const SWEEP_MS = 500;
+/** We hear our own heartbeats as the others' come: when they do not return, we are the deaf ones. */
+const DEAF_AFTER_MS = 2500;
 /** A sweep that comes so late was held up: by a busy or frozen process, whose view of the others is as old. */
 const HELD_UP_MS = 1500;
 
 /**
  * Who is alive. Every process renews its key `<role>.<instance>` each second; the bucket forgets keys after MEMBER_TTL_MS, for those
  * who come later. Those who are there hear the renewals themselves (a KV put is a message on the key's subject), and call a member
- * gone when it is silent for as long. Nobody is called gone while we are the ones who cannot hear: after a lost
- * connection or a pause of this process everyone gets the full time again.
+ * gone when it is silent for as long. Nobody is called gone while we are the ones who cannot hear (not even ourselves): after
+ * a lost connection, a frozen server or a pause of this process everyone gets the full time again.
  */
 export class Membership {
   readonly #link: NatsLink;
   readonly #prefix = `$KV.${buckets.members}.`;
-  readonly #others = new Map<string, { member: Member; heardAt: number; text: string }>();
+  readonly #known = new Map<string, { member: Member; heardAt: number; text: string }>();
   readonly #listeners = new Set<(change: MemberChange) => void>();
   readonly #offStatus: () => void;
   #subscription: Subscription | undefined;
@@ -65,13 +67,13 @@ export class Membership {
 
   /** Everyone who is alive, this process too once it has joined. */
   members(): Member[] {
-    return [...this.#others.values()].map(({ member }) => member);
+    return [...this.#known.values()].map(({ member }) => member);
   }
 
   /** Calls back for everyone there is, as joined, then for each change. Returns a function that ends it. */
   onChange(listener: (change: MemberChange) => void): () => void {
     this.#listeners.add(listener);
-    for (const { member } of [...this.#others.values()]) listener({ kind: 'joined', member });
+    for (const { member } of [...this.#known.values()]) listener({ kind: 'joined', member });
     return () => this.#listeners.delete(listener);
   }
 
@@ -132,7 +134,7 @@ export class Membership {
     if (head?.has('KV-Operation') === true) return this.#gone(key);
     try {
       const text = Buffer.from(data).toString('latin1');
-      const known = this.#others.get(key);
+      const known = this.#known.get(key);
       // Nearly every heartbeat says what the one before said.
       if (known !== undefined && known.text === text) known.heardAt = performance.now();
       else this.#hear(memberSchema.parse(decodeRecord(data)), text);
@@ -143,16 +145,16 @@ export class Membership {
 
   #hear(member: Member, text = ''): void {
     const key = keyOf(member);
-    const known = this.#others.get(key);
-    this.#others.set(key, { member, heardAt: performance.now(), text });
+    const known = this.#known.get(key);
+    this.#known.set(key, { member, heardAt: performance.now(), text });
     if (known === undefined) this.#tell({ kind: 'joined', member });
     else if (JSON.stringify(known.member) !== JSON.stringify(member)) this.#tell({ kind: 'updated', member });
   }
 
   #gone(key: string): void {
-    const known = this.#others.get(key);
+    const known = this.#known.get(key);
     if (known === undefined) return;
-    this.#others.delete(key);
+    this.#known.delete(key);
     this.#tell({ kind: 'left', member: known.member });
   }
 
@@ -164,7 +166,7 @@ export class Membership {
     const bucket = new RecordBucket(this.#link, buckets.members, memberSchema);
     for (let tries = 0; tries < 20 && !this.#link.closed; tries++) {
       try {
-        for (const { key, value } of await bucket.list()) if (!this.#others.has(key)) this.#hear(value);
+        for (const { key, value } of await bucket.list()) if (!this.#known.has(key)) this.#hear(value);
         return;
       } catch {
         await pause(250);
@@ -176,14 +178,16 @@ export class Membership {
     const now = performance.now();
     const heldUp = now - this.#sweptAt > HELD_UP_MS;
     this.#sweptAt = now;
-    if (heldUp || !this.#link.connected) return this.#forgive();
     const own = this.#own === null ? null : keyOf(this.#own);
-    for (const [key, { heardAt }] of this.#others) if (key !== own && now - heardAt > MEMBER_TTL_MS) this.#gone(key);
+    const ownHeardAt = own === null ? undefined : this.#known.get(own)?.heardAt;
+    const deaf = ownHeardAt !== undefined && now - ownHeardAt > DEAF_AFTER_MS;
+    if (heldUp || deaf || !this.#link.connected) return this.#forgive(own);
+    for (const [key, { heardAt }] of this.#known) if (key !== own && now - heardAt > MEMBER_TTL_MS) this.#gone(key);
   }
 
-  #forgive(): void {
+  #forgive(own: string | null = null): void {
     const now = performance.now();
-    for (const known of this.#others.values()) known.heardAt = now;
+    for (const [key, known] of this.#known) if (key !== own) known.heardAt = now;
   }
 
   #subjectOf(member: Member): string {

@@ -65,8 +65,10 @@ export class WorkQueue<Task> {
       if (!this.#hasConsumer) await this.#ensureConsumer();
       const request = waitMs <= 0 ? { batch: 1, no_wait: true } : { batch: 1, expires: nanos(waitMs) };
       const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#options.stream}.${CONSUMER}`;
+      // An inbox of its own: a task comes with the subject it was stored under, which the shared inbox would not recognise.
       const message = await this.#link.nc.request(subject, JSON.stringify(request), {
         timeout: waitMs + REPLY_GRACE_MS,
+        noMux: true,
       });
       const code = message.headers?.code ?? 0;
       if (code >= 400 && message.data.byteLength === 0) {

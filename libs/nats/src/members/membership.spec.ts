@@ -1,0 +1,115 @@
+import type { Member } from '@downpour/contracts';
+import { until } from '@downpour/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { startNatsFixture } from '../fixture/nats-fixture.ts';
+import type { NatsFixture } from '../fixture/nats-fixture.ts';
+import { Membership } from './membership.ts';
+
+const member = (instance: string, details: Member['details'] = {}): Member => ({
+  role: 'worker',
+  instance,
+  host: 'localhost',
+  pid: 1,
+  startedAt: '2026-01-01T00:00:00.000Z',
+  version: '0',
+  draining: false,
+  details,
+});
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+describe('membership', () => {
+  let nats: NatsFixture;
+  const all: Membership[] = [];
+  const start = async (instance?: string): Promise<{ membership: Membership; log: string[]; names(): string[] }> => {
+    const membership = await Membership.start(await nats.link());
+    all.push(membership);
+    const log: string[] = [];
+    membership.onChange(({ kind, member: { instance } }) => log.push(`${instance} ${kind}`));
+    if (instance !== undefined) await membership.join(member(instance));
+    return {
+      membership,
+      log,
+      names: () =>
+        membership
+          .members()
+          .map(({ instance }) => instance)
+          .sort(),
+    };
+  };
+  beforeEach(async () => {
+    nats = await startNatsFixture();
+  });
+  afterEach(async () => {
+    await Promise.all(all.splice(0).map((membership) => membership.stop()));
+    await nats.stop();
+  });
+
+  it('shows everyone to everyone, whoever came first', async () => {
+    const a = await start('a');
+    const b = await start('b');
+    const watcher = await start();
+    await until('all', () => [a, b, watcher].every(({ names }) => names().join() === 'a,b'));
+    expect(a.log).toEqual(['a joined', 'b joined']);
+    expect(watcher.log.sort()).toEqual(['a joined', 'b joined']);
+  });
+
+  it('tells of a change of details and of draining, once', async () => {
+    const a = await start('a');
+    const b = await start('b');
+    await until('both', () => b.names().length === 2);
+    a.membership.update({ details: { threads: 2 } });
+    await until('the change', () => b.log.includes('a updated'));
+    a.membership.update({ draining: true });
+    await until('draining', () =>
+      b.membership.members().some(({ instance, draining }) => instance === 'a' && draining),
+    );
+    await sleep(2500);
+    expect(b.log.filter((line) => line === 'a updated')).toHaveLength(2);
+    expect(b.membership.members().find(({ instance }) => instance === 'a')?.details).toEqual({ threads: 2 });
+  });
+
+  it('notices at once who leaves, and within five seconds who vanishes', async () => {
+    const watcher = await start('watcher');
+    const polite = await start('polite');
+    const doomedLink = await nats.link();
+    const doomed = await Membership.start(doomedLink);
+    await doomed.join(member('doomed'));
+    await until('three', () => watcher.names().length === 3);
+    const beforeLeave = performance.now();
+    await polite.membership.leave();
+    await until('the polite one to go', () => watcher.log.includes('polite left'));
+    expect(performance.now() - beforeLeave).toBeLessThan(1000);
+    const before = performance.now();
+    await doomedLink.nc.close();
+    await until('the doomed one to go', () => watcher.log.includes('doomed left'));
+    expect(performance.now() - before).toBeLessThan(5500);
+    expect(watcher.names()).toEqual(['watcher']);
+    // Who comes later does not see it either.
+    await until('its key to expire', async () => (await start()).names().join() === 'watcher', 5000, 500);
+  });
+
+  it('calls nobody gone because the server was', async () => {
+    const a = await start('a');
+    const b = await start('b');
+    await until('both', () => a.names().length === 2 && b.names().length === 2);
+    await nats.server.kill();
+    await sleep(6000);
+    await nats.server.restart();
+    await sleep(4500);
+    expect(a.names()).toEqual(['a', 'b']);
+    expect([...a.log, ...b.log].filter((line) => line.endsWith('left'))).toEqual([]);
+    const c = await start('c');
+    await until('the new one', () => a.names().includes('c') && c.names().length === 3);
+  });
+
+  it('calls nobody gone because the server was frozen', async () => {
+    const a = await start('a');
+    const b = await start('b');
+    await until('both', () => a.names().length === 2 && b.names().length === 2);
+    nats.server.freeze();
+    await sleep(6000);
+    nats.server.thaw();
+    await sleep(1500);
+    expect([...a.log, ...b.log].filter((line) => line.endsWith('left'))).toEqual([]);
+  });
+});
