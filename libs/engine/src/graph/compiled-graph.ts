@@ -5,6 +5,8 @@ import type { HostTensor } from '../step/step-inputs.ts';
 import type { Binding, HostValues } from '../tensorflow/binding.ts';
 import { prune } from './prune.ts';
 import { NotCompilable, type Recording } from './recording.ts';
+import { rewrite } from './rewrites/rewrite.ts';
+import { REWRITES } from './rewrites/rewrites.ts';
 import { savedModelOf, TAG, tensorName } from './saved-model.ts';
 
 /** A recording loaded into a TensorFlow session: host tensors in, host tensors out, one call for each run. */
@@ -17,7 +19,7 @@ export class CompiledGraph {
 
   /** @throws NotCompilable when TensorFlow does not take the graph */
   constructor(binding: Binding, recording: Recording) {
-    const pruned = prune(recording);
+    const pruned = prune(rewrite(recording, REWRITES, binding));
     this.#binding = binding;
     this.#inputs = pruned.inputs.map(({ name }) => name);
     this.#inputNames = this.#inputs.map((name) => `${name}:0`).join(',');
@@ -44,6 +46,20 @@ export class CompiledGraph {
     }
   }
 
+  /**
+   * The first run, in which TensorFlow optimizes the graph and looks for kernels. These inputs have just been run op by op, so if
+   * it fails, it is for being a graph.
+   * @throws NotCompilable
+   */
+  tryOut(inputs: Record<string, HostTensor>): void {
+    try {
+      this.run(inputs);
+    } catch (error) {
+      this.dispose();
+      throw new NotCompilable(`TensorFlow could not run the graph: ${reasonOf(error)}`, { cause: error });
+    }
+  }
+
   dispose(): void {
     this.#binding.deleteSavedModel(this.#session);
   }
@@ -56,9 +72,12 @@ function load(binding: Binding, savedModel: Uint8Array): number {
     writeFileSync(join(directory, 'saved_model.pb'), savedModel);
     return binding.loadSavedModel(directory, TAG);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new NotCompilable(`TensorFlow did not take the graph: ${reason}`, { cause: error });
+    throw new NotCompilable(`TensorFlow did not take the graph: ${reasonOf(error)}`, { cause: error });
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -25,7 +25,8 @@ class Recorder {
       executeOp: (name, attributes, inputs, outputs) => {
         const sources = inputs.map((id) => this.source(id));
         const results = real.executeOp(name, attributes, inputs, outputs);
-        const index = this.ops.push({ name, attributes, inputs: sources }) - 1;
+        const described = results.map(({ shape, dtype }) => ({ shape, dtype }));
+        const index = this.ops.push({ name, attributes, inputs: sources, results: described }) - 1;
         results.forEach(({ id }, output) => this.#sources.set(id, { kind: 'op', index, output }));
         return results;
       },

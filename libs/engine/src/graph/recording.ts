@@ -4,16 +4,17 @@ import type { HostValues, OpAttribute } from '../tensorflow/binding.ts';
 export type Source =
   { kind: 'input'; name: string } | { kind: 'constant'; index: number } | { kind: 'op'; index: number; output: number };
 
-export interface RecordedOp {
-  name: string;
-  attributes: OpAttribute[];
-  inputs: Source[];
-}
-
 export interface RecordedTensor {
   shape: number[];
   /** TensorFlow's number of the type. */
   dtype: number;
+}
+
+export interface RecordedOp {
+  name: string;
+  attributes: OpAttribute[];
+  inputs: Source[];
+  results: RecordedTensor[];
 }
 
 /** What ran between host and results, as data: enough to run it again as a graph. */

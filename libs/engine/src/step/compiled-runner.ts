@@ -69,7 +69,9 @@ export class CompiledRunner implements StepRunner {
           return body(tensors, parameterTensors(this.#model, tensors), features);
         }),
       );
-      return new CompiledGraph(backend.binding, recording);
+      const graph = new CompiledGraph(backend.binding, recording);
+      graph.tryOut(inputs);
+      return graph;
     });
   }
 }

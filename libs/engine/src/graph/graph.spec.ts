@@ -1,0 +1,98 @@
+import type { Tensor } from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { loadTensorFlow, type TensorFlow } from '../tensorflow/load.ts';
+import { tidied } from '../tensorflow/tidied.ts';
+import type { HostTensor } from '../step/step-inputs.ts';
+import { CompiledGraph } from './compiled-graph.ts';
+import { prune } from './prune.ts';
+import { record } from './record.ts';
+import { NotCompilable, type Recording } from './recording.ts';
+import { rewrite } from './rewrites/rewrite.ts';
+import { REWRITES } from './rewrites/rewrites.ts';
+
+let tensorflow: TensorFlow;
+beforeAll(async () => {
+  tensorflow = await loadTensorFlow();
+});
+
+const vector = (...values: number[]): HostTensor => ({
+  shape: [values.length],
+  dtype: tensorflow.backend.binding.TF_FLOAT,
+  values: Float32Array.from(values),
+});
+const recorded = (inputs: Record<string, HostTensor>, body: (inputs: Record<string, Tensor>) => Tensor[]) =>
+  tidied(tensorflow, () => record(tensorflow.backend, inputs, body));
+const names = ({ ops }: Recording) => ops.map(({ name }) => name);
+
+describe('A recording', () => {
+  it('holds inputs open and everything else as it was', () => {
+    const { tf, backend } = tensorflow;
+    const older = tf.tensor1d([10, 20, 30]);
+    const recording = recorded({ x: vector(1, 2, 3) }, ({ x }) => [tf.add(tf.mul(x!, 2), older)]);
+    older.dispose();
+    const graph = new CompiledGraph(backend.binding, recording);
+    expect([...graph.run({ x: vector(1, 2, 3) })[0]!]).toEqual([12, 24, 36]);
+    expect([...graph.run({ x: vector(-1, 0, 5) })[0]!]).toEqual([8, 20, 40]);
+    graph.dispose();
+  });
+
+  it('drops what no output depends on, inputs too', () => {
+    const { tf, backend } = tensorflow;
+    const recording = recorded({ x: vector(4), y: vector(9) }, ({ x, y }) => {
+      tf.exp(tf.mul(y!, tf.tensor1d([1])));
+      return [tf.sqrt(x!)];
+    });
+    expect(names(recording)).toContain('Exp');
+    const pruned = prune(recording);
+    expect(names(pruned)).toEqual(['Sqrt']);
+    expect([pruned.inputs.map(({ name }) => name), pruned.constants]).toEqual([['x'], []]);
+    const graph = new CompiledGraph(backend.binding, recording);
+    expect([...graph.run({ x: vector(16) })[0]!]).toEqual([4]);
+    graph.dispose();
+  });
+
+  it('is refused where a value is read back to the host, and the backend is as before', () => {
+    const { tf, backend } = tensorflow;
+    const { binding } = backend;
+    const before = tf.memory().numTensors;
+    const peek = () => recorded({ x: vector(1) }, ({ x }) => [tf.mul(x!, tf.square(x!).dataSync()[0]!)]);
+    expect(peek).toThrow(NotCompilable);
+    expect(backend.binding).toBe(binding);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('that TensorFlow does not take says so', () => {
+    const recording: Recording = {
+      inputs: [],
+      constants: [],
+      ops: [{ name: 'NoSuchOp', attributes: [], inputs: [], results: [{ shape: [], dtype: 1 }] }],
+      outputs: [{ kind: 'op', index: 0, output: 0 }],
+    };
+    expect(() => new CompiledGraph(tensorflow.backend.binding, recording)).toThrow(NotCompilable);
+  });
+});
+
+describe('Rewriting', () => {
+  it("makes TensorFlow's own gradient of tfjs's roundabout one of relu", () => {
+    const { tf, backend } = tensorflow;
+    const inputs = { x: vector(-2, -0, 0, 3), dy: vector(5, 6, 7, 8) };
+    const recording = recorded(inputs, ({ x, dy }) => [tf.grad((v) => tf.mul(tf.relu(v), dy!))(x!)]);
+    const rewritten = prune(rewrite(recording, REWRITES, backend.binding));
+    expect(names(prune(recording))).toEqual(expect.arrayContaining(['IsNan', 'Greater', 'Select']));
+    expect(names(rewritten)).toContain('ReluGrad');
+    expect(names(rewritten)).not.toEqual(expect.arrayContaining(['Select']));
+    const graph = new CompiledGraph(backend.binding, recording);
+    expect([...graph.run(inputs)[0]!]).toEqual([0, 0, 0, 8]);
+    graph.dispose();
+  });
+
+  it('leaves the gradient of a leaky relu alone', () => {
+    const { tf, backend } = tensorflow;
+    const inputs = { x: vector(-2, 3) };
+    const recording = recorded(inputs, ({ x }) => [tf.mul(tf.tensor1d([1, 1]), tf.step(x!, 0.25))]);
+    expect(names(prune(rewrite(recording, REWRITES, backend.binding)))).not.toContain('ReluGrad');
+    const graph = new CompiledGraph(backend.binding, recording);
+    expect([...graph.run(inputs)[0]!]).toEqual([0.25, 1]);
+    graph.dispose();
+  });
+});
