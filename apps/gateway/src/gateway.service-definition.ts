@@ -3,6 +3,7 @@ import multipart from '@fastify/multipart';
 import { connectService, Membership } from '@downpour/nats';
 import type { ServiceContext, ServiceDefinition } from '@downpour/platform';
 import { memberOf } from '@downpour/platform';
+import type { FastifyReply } from 'fastify';
 import { CoordinatorHost } from './coordinator/coordinator.host.ts';
 import type { GatewayConfig } from './gateway.config.ts';
 import { gatewayConfigSchema } from './gateway.config.ts';
@@ -12,6 +13,7 @@ import { OpenStreams } from './jobs/open-streams.ts';
 import { natsPorts } from './nats-ports.ts';
 import { allowedMethods, openApiDocument } from './openapi/document.ts';
 import type { GatewayPorts } from './ports.ts';
+import { ProblemError } from './problems/problem-error.ts';
 import { ProblemFilter } from './problems/problem.filter.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
@@ -35,7 +37,14 @@ async function overNats(context: ServiceContext<GatewayConfig>): Promise<Gateway
   };
 }
 
-/** Everything that makes the process a gateway: main.ts runs it; tests start it in their own process, over fakes if they like. */
+/** A path that cannot be decoded never gets to a route, nor to the filter. */
+function badUrl(_error: unknown, _request: unknown, reply: unknown): void {
+  const problem = new ProblemError(400, 'The path is not a valid URL', { code: 'invalid-request' });
+  const { raw } = reply as FastifyReply;
+  raw.writeHead(400, { 'content-type': 'application/problem+json' }).end(JSON.stringify(problem.document('/')));
+}
+
+/** Everything that makes the process a gateway: main.ts runs it; tests start it in their own process. */
 export const gatewayService = (
   connect: (context: ServiceContext<GatewayConfig>) => Promise<GatewayParts> = overNats,
 ): ServiceDefinition<typeof gatewayConfigSchema> => {
@@ -44,6 +53,7 @@ export const gatewayService = (
   return {
     role: 'gateway',
     config: gatewayConfigSchema,
+    fastify: { frameworkErrors: badUrl },
     module: async (context) => {
       const parts = await connect(context);
       join = parts.join;

@@ -5,18 +5,12 @@ import { Catch, HttpException } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ProblemError } from './problem-error.ts';
 
-/** What Fastify and its plugins throw. */
+/** What Fastify and its plugins throw; Nest makes HttpExceptions of it, without the code. */
 interface FrameworkError {
   statusCode: number;
   code?: string;
   message: string;
 }
-
-const SPEAKING: Record<string, string> = {
-  FST_ERR_CTP_EMPTY_JSON_BODY: 'The body is empty: send a JSON object',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'The body is not as long as the header Content-Length says',
-  FST_ERR_CTP_INVALID_JSON_BODY: 'The body is not valid JSON',
-};
 
 /** Every error becomes a problem document; nothing of the inside gets out. */
 @Catch()
@@ -37,7 +31,8 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     const request = http.getRequest<FastifyRequest>();
     const problem = this.#problemOf(error, request);
-    if (problem.status >= 500) this.#log.warn({ err: problem.cause ?? error, url: request.url }, problem.message);
+    if (problem.status === 500) this.#log.error({ err: problem.cause ?? error, url: request.url }, problem.message);
+    else if (problem.status > 500) this.#log.warn({ url: request.url }, problem.message);
     if (reply.sent || reply.raw.headersSent) {
       reply.raw.destroy();
       return;
@@ -57,7 +52,8 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof ProblemError) return error;
     if (error instanceof DownpourError) return ProblemError.from(error);
     if (error instanceof HttpException && error.getStatus() === 404) return this.#noRoute(request);
-    if (error instanceof HttpException) return new ProblemError(error.getStatus(), error.message, { cause: error });
+    if (error instanceof HttpException)
+      return this.#framework({ statusCode: error.getStatus(), message: error.message });
     if (isFrameworkError(error)) return this.#framework(error);
     return ProblemError.from(new DownpourError('internal', 'Unexpected error', { cause: error }));
   }
@@ -75,13 +71,18 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   #framework({ statusCode, code = '', message }: FrameworkError): ProblemError {
+    if (statusCode >= 500) return ProblemError.from(new DownpourError('internal', message));
+    // Of a form: too many files or fields. The size of an upload is counted where it is read.
+    if (/LIMIT/.test(code) || /^reach \w+ limit/.test(message)) {
+      return new ProblemError(400, `The form has too many parts: ${message}`, { code: 'invalid-request' });
+    }
     if (statusCode === 413) {
       return new ProblemError(413, `The body is larger than ${this.#maxSpecBytes} bytes, the most that is taken here`, {
         code: 'too-large',
       });
     }
     if (statusCode === 415) return unsupportedMediaType('application/json');
-    return new ProblemError(statusCode, SPEAKING[code] ?? message, { code: 'invalid-request' });
+    return new ProblemError(statusCode, message, { code: 'invalid-request' });
   }
 }
 
