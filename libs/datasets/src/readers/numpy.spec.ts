@@ -220,14 +220,14 @@ describe('the NumPy reader', () => {
   });
 
   it('stops inflating a zip bomb at the limit', async () => {
-    const bomb = zipBomb('x.npy', 200);
+    const bomb = zipBomb('x.npy', 24);
     expect(bomb.byteLength).toBeLessThan(300_000);
     const error = await refusal(read(SPEC, { train: bomb }, { maxBytes: 2 ** 20, maxEntries: 10 }));
     expect(error.message).toMatch(/holds more than the 1048576 bytes/);
   });
 
   it('refuses a zip whose header lies about the size of an entry', async () => {
-    const bomb = Buffer.from(zipBomb('x.npy', 20));
+    const bomb = Buffer.from(zipBomb('x.npy', 4));
     const record = bomb.indexOf(Buffer.from('PK\x01\x02'));
     bomb.writeUInt32LE(100, record + 24); // uncompressed size, as claimed
     const error = await refusal(read(SPEC, { train: bomb }, { maxBytes: 2 ** 20, maxEntries: 10 }));
