@@ -6,6 +6,12 @@ import type { Role } from '@downpour/contracts';
 const REPOSITORY = path.resolve(import.meta.dirname, '../../..');
 const NODE = path.join(REPOSITORY, 'node_modules/.bin/node');
 
+/** Children of this process: none outlives it. */
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A built app as a process of its own, as users run it. Its log is kept in memory for when a test fails. */
 export class ServiceProcess {
   readonly role: Role;
@@ -23,6 +29,8 @@ export class ServiceProcess {
       stream.setEncoding('utf8').on('data', (text: string) => (this.#log = (this.#log + text).slice(-200_000)));
     }
     this.#child = child;
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     this.exited = new Promise((resolve, reject) => {
       child.once('error', reject);
       child.once('close', (code, signal) => resolve({ code, signal }));
@@ -48,7 +56,7 @@ export class ServiceProcess {
   }
 
   /** Resolves once /readyz answers 200. @throws Error with the log after `timeoutMs` */
-  async ready(timeoutMs = 30_000): Promise<void> {
+  async ready(timeoutMs = 90_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     const url = await this.url();
     let last = '';
