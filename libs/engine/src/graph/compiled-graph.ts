@@ -67,14 +67,15 @@ export class CompiledGraph {
 
 /** TensorFlow reads a graph from a directory only; it is needed until the session is made. */
 function load(binding: Binding, savedModel: Uint8Array): number {
-  const directory = mkdtempSync(join(tmpdir(), 'downpour-graph-'));
+  let directory: string | null = null;
   try {
+    directory = mkdtempSync(join(tmpdir(), 'downpour-graph-'));
     writeFileSync(join(directory, 'saved_model.pb'), savedModel);
     return binding.loadSavedModel(directory, TAG);
   } catch (error) {
     throw new NotCompilable(`TensorFlow did not take the graph: ${reasonOf(error)}`, { cause: error });
   } finally {
-    rmSync(directory, { recursive: true, force: true });
+    if (directory) rmSync(directory, { recursive: true, force: true });
   }
 }
 
