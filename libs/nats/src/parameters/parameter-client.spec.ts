@@ -1,0 +1,252 @@
+import { DownpourError, pullRequestSchema, subjects } from '@downpour/contracts';
+import type { JobPlan, KeyRange } from '@downpour/contracts';
+import { asFloat32 } from '@downpour/tensor';
+import type { OutgoingFrame } from '@downpour/tensor';
+import { until } from '@downpour/testing';
+import type { PulledParameters } from '@downpour/training';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { coordinatorPort, patternFloats, planOf, sameBytes, startNatsFixture } from '../fixture/nats-fixture.ts';
+import type { NatsFixture } from '../fixture/nats-fixture.ts';
+import { KvPlanRepository } from '../kv/plan.repository.ts';
+import { PlanWatcher } from '../kv/plan-watcher.ts';
+import type { NatsLink } from '../link/nats-link.ts';
+import { JetStreamPushLog } from '../streams/push-log.ts';
+import { PushPublisher } from '../streams/push-publisher.ts';
+import { NatsStrategy } from '../transport/nats.strategy.ts';
+import { RequestClient } from '../transport/request-client.ts';
+import { NatsParameterClient } from './parameter-client.ts';
+import { gatherParts } from './shard-ranges.ts';
+
+/** A parameter-shard process as far as a client sees it: one vector, one version. */
+class FakeShard {
+  vector = new Float32Array(0);
+  version = 1;
+  ownership = 1;
+  refusal: DownpourError | null = null;
+  pulls = 0;
+  pull(header: unknown): OutgoingFrame {
+    this.pulls += 1;
+    const { jobId, shard, ownership, ifNotVersion } = pullRequestSchema.parse(header);
+    if (this.refusal !== null) throw this.refusal;
+    if (ownership !== this.ownership) throw new DownpourError('not-owner', `ownership is ${this.ownership}`);
+    const unchanged = ifNotVersion === this.version;
+    return {
+      header: { type: 'pulled', v: 1, jobId, shard, version: this.version, unchanged },
+      ...(unchanged
+        ? {}
+        : { tensors: { parameters: { dtype: 'float32', shape: [this.vector.length], data: this.vector } } }),
+    };
+  }
+}
+
+describe.each([
+  ['1 MB', 2 ** 20],
+  ['8 MB', 8 * 2 ** 20],
+])('the parameter client over a server of %s payload', (_name, maxPayloadBytes) => {
+  /** 7.9 million values, as mlp-large has. */
+  const LENGTH = 7_900_000;
+  const RANGES: KeyRange[][] = [
+    [
+      { begin: 0, end: 1 },
+      { begin: 3_000_001, end: LENGTH },
+    ],
+    [{ begin: 1, end: 3_000_001 }],
+  ];
+  let nats: NatsFixture;
+  let link: NatsLink;
+  let plans: PlanWatcher;
+  let repository: KvPlanRepository;
+  let plan: JobPlan;
+  let revision: number;
+  let client: NatsParameterClient;
+  const shards = new Map<string, FakeShard>();
+  const strategies: NatsStrategy[] = [];
+  const live = new AbortController().signal;
+
+  const startShard = async (instance: string): Promise<FakeShard> => {
+    const shard = new FakeShard();
+    shards.set(instance, shard);
+    const strategy = new NatsStrategy(await nats.link(), { instance });
+    strategy.addHandler(
+      subjects.pull('{instance}'),
+      async ({ header }: { header: unknown }) => shard.pull(header) as never,
+    );
+    await new Promise<unknown>((resolve) => strategy.listen(resolve));
+    strategies.push(strategy);
+    return shard;
+  };
+  const changePlan = async (change: (plan: JobPlan) => void): Promise<void> => {
+    change(plan);
+    revision = await repository.put(plan, revision);
+  };
+  const empty = (): PulledParameters => ({ vector: new Float32Array(LENGTH), versions: [-1, -1] });
+  const truth = patternFloats(LENGTH);
+  const vectors = RANGES.map((ranges) => {
+    const parts = gatherParts(truth, ranges);
+    const vector = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of parts) {
+      vector.set(part, at);
+      at += part.length;
+    }
+    return vector;
+  });
+
+  beforeEach(async () => {
+    nats = await startNatsFixture({ maxPayloadBytes });
+    link = await nats.link();
+    repository = new KvPlanRepository(link);
+    plan = planOf(
+      'job',
+      LENGTH,
+      RANGES.map((ranges, shard) => ({ shard, ranges, instance: `s${shard}`, ownership: 1 })),
+    );
+    revision = await repository.put(plan, null);
+    await coordinatorPort(link).createStreams('job', { storage: 'memory', replicas: 1 });
+    plans = await PlanWatcher.start(link);
+    client = new NatsParameterClient({
+      requests: new RequestClient(link),
+      publisher: new PushPublisher(link),
+      plans,
+      jobId: 'job',
+      instance: 'w',
+    });
+    for (const index of RANGES.keys()) {
+      const shard = await startShard(`s${index}`);
+      shard.vector = vectors[index]!;
+    }
+  });
+  afterEach(async () => {
+    await client.close();
+    await plans.stop();
+    await Promise.all(strategies.splice(0).map((strategy) => strategy.close()));
+    await nats.stop();
+  });
+
+  it('pulls a model of 7.9 million parameters from two shards, each part to its place', async () => {
+    const pulled = await client.pull(empty(), live);
+    expect(pulled.versions).toEqual([1, 1]);
+    expect(sameBytes(pulled.vector, truth)).toBe(true);
+    // Unchanged shards cost their version only.
+    pulled.vector.fill(0);
+    shards.get('s1')!.version = 2;
+    await client.pull(pulled, live);
+    expect(pulled.versions).toEqual([1, 2]);
+    expect([pulled.vector[0], pulled.vector[1], pulled.vector[3_000_001]]).toEqual([0, truth[1], 0]);
+  });
+
+  it('pushes each shard its own ranges, and resolves when all are in the log', async () => {
+    await client.push({ gradient: truth, epoch: 1, chunk: 2, push: 3, versions: [5, 6], examples: 64 }, live);
+    for (const shard of [0, 1]) {
+      const heard: { header: unknown; same: boolean }[] = [];
+      const { stop } = await new JetStreamPushLog(link, 'job', shard).follow(
+        0,
+        ({ header, gradient }) =>
+          void heard.push({ header, same: sameBytes(asFloat32(gradient), shards.get(`s${shard}`)!.vector) }),
+        (reason) => heard.push({ header: reason, same: false }),
+      );
+      await until('it', () => heard.length === 1, 20_000);
+      expect(heard).toEqual([
+        {
+          header: {
+            type: 'push',
+            v: 1,
+            jobId: 'job',
+            shard,
+            epoch: 1,
+            chunk: 2,
+            push: 3,
+            version: 5 + shard,
+            examples: 64,
+            worker: 'w',
+          },
+          same: true,
+        },
+      ]);
+      await stop();
+    }
+  });
+
+  it('waits while a shard has no owner, is loading, or has moved, and follows the plan', async () => {
+    await changePlan(({ shards: [first] }) => (first!.instance = null));
+    await until('the plan', () => plans.current('job')?.shards[0]?.instance === null);
+    let done = false;
+    const pulling = client.pull(empty(), live).then((pulled) => {
+      done = true;
+      return pulled;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(done).toBe(false);
+
+    const next = await startShard('next');
+    next.refusal = new DownpourError('loading', 'wait');
+    next.vector = shards.get('s0')!.vector;
+    next.version = 77;
+    next.ownership = 2;
+    await changePlan(({ shards: [first] }) => Object.assign(first!, { instance: 'next', ownership: 2 }));
+    await until('it asks the next one', () => next.pulls > 0);
+    expect(done).toBe(false);
+    next.refusal = null;
+    const pulled = await pulling;
+    expect(pulled.versions).toEqual([77, 1]);
+    expect(sameBytes(pulled.vector, truth)).toBe(true);
+    // The old owner does not serve the new ownership, whoever asks.
+    await changePlan(({ shards: [first] }) => Object.assign(first!, { instance: 's0' }));
+    const abort = new AbortController();
+    const refused = client.pull(empty(), abort.signal);
+    setTimeout(() => abort.abort(new Error('enough')), 300);
+    await expect(refused).rejects.toThrow('enough');
+  });
+
+  it('goes on by itself when a shard dies and another takes over', async () => {
+    await strategies[0]!.close();
+    const pulling = client.pull(empty(), live);
+    const next = await startShard('heir');
+    next.vector = shards.get('s0')!.vector;
+    next.ownership = 2;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await changePlan(({ shards: [first] }) => Object.assign(first!, { instance: 'heir', ownership: 2 }));
+    expect(sameBytes((await pulling).vector, truth)).toBe(true);
+  });
+
+  it('ends with the job, and passes on what will not pass', async () => {
+    shards.get('s1')!.refusal = new DownpourError('internal', 'broken');
+    await expect(client.pull(empty(), live)).rejects.toMatchObject({ code: 'internal' });
+    shards.get('s1')!.refusal = new DownpourError('loading', 'wait');
+    const pulling = client.pull(empty(), live);
+    await repository.remove('job');
+    await expect(pulling).rejects.toMatchObject({ code: 'not-found' });
+    await expect(
+      client.push({ gradient: truth, epoch: 0, chunk: 0, push: 0, versions: [], examples: 1 }, live),
+    ).rejects.toMatchObject({
+      code: 'not-found',
+    });
+  });
+
+  it('lets at most its window of pushes be under way', async () => {
+    const published: (() => void)[] = [];
+    const publisher = {
+      publish: () => new Promise<void>((resolve) => published.push(resolve)),
+    } as unknown as PushPublisher;
+    const narrow = new NatsParameterClient({
+      requests: new RequestClient(link),
+      publisher,
+      plans,
+      jobId: 'job',
+      instance: 'w',
+      window: 2,
+    });
+    const push = (index: number) =>
+      narrow.push({ gradient: truth, epoch: 0, chunk: 0, push: index, versions: [1, 1], examples: 1 }, live);
+    const pushes = [0, 1, 2].map(push);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(published).toHaveLength(4);
+    published.splice(0, 2).forEach((resolve) => resolve());
+    await pushes[0];
+    await until('the third', () => published.length === 4);
+    const third = pushes[2];
+    await narrow.close();
+    published.splice(0).forEach((resolve) => resolve());
+    await third;
+  });
+});
