@@ -1,5 +1,5 @@
 import type { DatasetSpec } from '@downpour/contracts';
-import { datasetSpecSchema } from '@downpour/contracts';
+import { datasetSpecSchema, DownpourError } from '@downpour/contracts';
 import type { FastifyRequest } from 'fastify';
 import { fieldProblem, ProblemError } from '../problems/problem-error.ts';
 import { unsupportedMediaType } from '../problems/problem.filter.ts';
@@ -34,7 +34,7 @@ export async function openUpload(request: FastifyRequest, maxBytes: number): Pro
     // Counted over all files below; the parser's own limit would cut a file short without a word.
     limits: { fileSize: Infinity, fieldSize: MAX_SPEC_FIELD_BYTES, fields: 1, files: MAX_FILES, parts: MAX_FILES + 1 },
   });
-  const first = await parts.next();
+  const first = await parts.next().catch(rethrow);
   const part = first.done === true ? undefined : first.value;
   if (part?.type !== 'field' || part.fieldname !== 'spec') {
     throw fieldProblem(400, 'spec', 'The form begins with the field "spec", a JSON object; the files come after it');
@@ -46,22 +46,38 @@ export async function openUpload(request: FastifyRequest, maxBytes: number): Pro
 
 async function* filesOf(parts: ReturnType<FastifyRequest['parts']>, maxBytes: number): AsyncGenerator<UploadedFile> {
   let total = 0;
-  const seen = new Set<string>();
-  for await (const part of parts) {
-    if (part.type === 'field') {
-      throw fieldProblem(400, part.fieldname, `"${part.fieldname}" is text; send files as files, with a file name`);
-    }
-    if (seen.has(part.fieldname)) throw fieldProblem(400, part.fieldname, `There are two files "${part.fieldname}"`);
-    seen.add(part.fieldname);
-    const counted = async function* (): AsyncGenerator<Uint8Array> {
-      for await (const bytes of part.file) {
-        total += (bytes as Uint8Array).byteLength;
+  const counted = async function* (content: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    try {
+      for await (const bytes of content) {
+        total += bytes.byteLength;
         if (total > maxBytes) throw tooLarge(maxBytes);
-        yield bytes as Uint8Array;
+        yield bytes;
       }
-    };
-    yield { field: part.fieldname, content: counted() };
+    } catch (error) {
+      rethrow(error);
+    }
+  };
+  const seen = new Set<string>();
+  try {
+    for await (const part of parts) {
+      const { fieldname: field } = part;
+      if (part.type === 'field')
+        throw fieldProblem(400, field, `"${field}" is text; send files as files, with a file name`);
+      if (seen.has(field)) throw fieldProblem(400, field, `There are two files "${field}"`);
+      seen.add(field);
+      yield { field, content: counted(part.file) };
+    }
+  } catch (error) {
+    rethrow(error);
   }
+}
+
+/** What the form's parser stumbles over is the sender's doing; it throws bare errors. */
+function rethrow(error: unknown): never {
+  const known = error instanceof ProblemError || error instanceof DownpourError;
+  if (known || (error as { statusCode?: unknown }).statusCode !== undefined) throw error;
+  const why = error instanceof Error ? error.message : String(error);
+  throw new ProblemError(400, `The form cannot be read: ${why}`, { code: 'invalid-request', cause: error });
 }
 
 function tooLarge(maxBytes: number): ProblemError {
