@@ -22,6 +22,7 @@ export class DatasetRegistration {
   readonly #ports: Pick<GatewayPorts, 'datasets' | 'blobs' | 'inspector' | 'cluster'>;
   /** Uploads under way by digest: what one of them has stored is not deleted by another that fails. */
   readonly #inUse = new Map<string, number>();
+  readonly #naming = new Map<string, Promise<void>>();
 
   constructor(ports: Pick<GatewayPorts, 'datasets' | 'blobs' | 'inspector' | 'cluster'>) {
     this.#ports = ports;
@@ -104,19 +105,30 @@ export class DatasetRegistration {
     }
   }
 
+  /** Gives the bytes their name; false when they had been stored before. One after another for the same bytes. */
   async #rename(from: string, to: string): Promise<boolean> {
     const { blobs } = this.#ports;
-    if (!(await blobs.exists(to))) {
-      try {
-        await blobs.rename(from, to);
-        return true;
-      } catch (error) {
-        // Another upload of the same bytes was faster.
-        if (!(error instanceof DownpourError) || error.code !== 'conflict') throw error;
-      }
-    }
-    await blobs.remove(from);
-    return false;
+    const before = this.#naming.get(to) ?? Promise.resolve();
+    const turn = before.then(async () => {
+      if (await blobs.exists(to)) return false;
+      return blobs.rename(from, to).then(
+        () => true,
+        async (error: unknown) => {
+          // Another gateway was faster.
+          if (await blobs.exists(to)) return false;
+          throw error;
+        },
+      );
+    });
+    const settled = turn.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#naming.set(to, settled);
+    void settled.then(() => this.#naming.get(to) === settled && this.#naming.delete(to));
+    const fresh = await turn;
+    if (!fresh) await blobs.remove(from);
+    return fresh;
   }
 
   async #release(stored: readonly StoredFile[], kept: boolean): Promise<void> {
