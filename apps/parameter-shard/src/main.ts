@@ -1,1 +1,4 @@
-export {};
+import { runService } from '@downpour/platform';
+import { shardService } from './shard.service-definition.ts';
+
+await runService(shardService());

@@ -15,6 +15,7 @@ export class MemoryPushLog implements PushLog {
   #records: LogRecord[] = [];
   #sequence = 0;
   #ids = 0;
+  #generation = 0;
   #wake: (() => void)[] = [];
   followers = 0;
 
@@ -40,6 +41,7 @@ export class MemoryPushLog implements PushLog {
   async follow(...[after, onPush, onBad]: Parameters<PushLog['follow']>): ReturnType<PushLog['follow']> {
     const open = new Map<number, { first: number; missing: number }>();
     let at = after;
+    let generation = this.#generation;
     let stopped = false;
     this.followers += 1;
     const handle = async ({ sequence, push }: LogRecord): Promise<void> => {
@@ -61,6 +63,7 @@ export class MemoryPushLog implements PushLog {
     const end = this.#sequence;
     const pump = async (): Promise<void> => {
       while (!stopped) {
+        if (generation !== this.#generation) [at, generation] = [0, this.#generation];
         const next = this.#records.find(({ sequence }) => sequence > at);
         if (next === undefined || next.sequence > end) onCaughtUp();
         if (next === undefined) await new Promise<void>((resolve) => this.#wake.push(resolve));
@@ -72,12 +75,19 @@ export class MemoryPushLog implements PushLog {
       caughtUp,
       safePosition: () => Math.min(at, ...[...open.values()].map(({ first }) => first - 1)),
       stop: async () => {
+        if (!stopped) this.followers -= 1;
         stopped = true;
         this.#wakeAll();
         await pumping;
-        this.followers -= 1;
       },
     };
+  }
+
+  /** As a server that kept it in memory loses it: empty, and counting from one again, under those who follow. */
+  restart(): void {
+    this.#records = [];
+    this.#sequence = 0;
+    this.#generation += 1;
   }
 
   async trim(position: number): Promise<void> {

@@ -25,10 +25,12 @@ export class SnapshotPolicy {
     return this.#bytesSince >= logBytes || (this.#bytesSince > 0 && nowMs - this.#lastMs >= intervalMs);
   }
 
-  /** One was begun: what comes from now on is for the next. */
-  taken(nowMs: number): void {
+  /** One was begun: what comes from now on is for the next. Answers the bytes it covers, to be counted again should it fail. */
+  taken(nowMs: number): number {
+    const bytes = this.#bytesSince;
     this.#bytesSince = 0;
     this.#lastMs = nowMs;
+    return bytes;
   }
 
   /** Something is not in a snapshot yet. */

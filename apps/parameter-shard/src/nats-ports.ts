@@ -1,0 +1,21 @@
+import { objects } from '@downpour/contracts';
+import { EventBus, JetStreamPushLog, NatsSnapshotStore, ObjectStore } from '@downpour/nats';
+import type { NatsLink } from '@downpour/nats';
+import type { ShardPorts } from './ports.ts';
+
+/** The cluster, over NATS. */
+export const natsPorts = (link: NatsLink): ShardPorts => {
+  const store = new ObjectStore(link);
+  const events = new EventBus(link);
+  return {
+    log: (jobId, shard) => new JetStreamPushLog(link, jobId, shard),
+    snapshots: (jobId, shard) => new NatsSnapshotStore(store, jobId, shard),
+    initialParameters: async (jobId) => {
+      const bytes = await store.get(objects.initialParameters(jobId));
+      // A length that is no multiple of four shows as one value too few.
+      return new Float32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.byteLength / 4));
+    },
+    report: (jobId, event) => events.report(jobId, event),
+    publish: (jobId, event) => events.publish(jobId, event),
+  };
+};

@@ -1,0 +1,14 @@
+import type { JobEvent } from '@downpour/contracts';
+import type { PushLog, SnapshotStore } from '@downpour/parameters';
+
+/** The cluster as a parameter-shard process sees it: NATS behind it, fakes in tests. */
+export interface ShardPorts {
+  log(jobId: string, shard: number): PushLog;
+  snapshots(jobId: string, shard: number): SnapshotStore;
+  /** float32 of the whole job, as the worker that prepared it has written them. */
+  initialParameters(jobId: string): Promise<Float32Array>;
+  /** An event that may get lost. */
+  report(jobId: string, event: JobEvent): void;
+  /** An event that must not: resolves when it is stored. */
+  publish(jobId: string, event: JobEvent): Promise<void>;
+}

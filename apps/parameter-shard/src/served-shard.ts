@@ -1,0 +1,274 @@
+import type { JobPlan, LedgerReply, PullRequest, ShardEvent } from '@downpour/contracts';
+import { DownpourError, expectedPushes } from '@downpour/contracts';
+import type { LogFollower, LoggedPush, SnapshotPolicyOptions } from '@downpour/parameters';
+import type { ParameterShard, ShardIdentity } from '@downpour/parameters';
+import { recoverShard, shardIdentity, ShardLostError } from '@downpour/parameters';
+import type { Logger } from '@downpour/platform';
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import type { ShardPorts } from './ports.ts';
+import { ProblemReporter } from './problem-reporter.ts';
+import { PullAnswer } from './pull-answer.ts';
+import type { ShardMetrics } from './shard.metrics.ts';
+import { Snapshotter } from './snapshotter.ts';
+
+const FIRST_RETRY_MS = 100;
+const MAX_RETRY_MS = 3000;
+/** Pushes are applied for so long before pulls get their turn. */
+const TURN_MS = 5;
+
+export interface ServedShardParts {
+  instance: string;
+  ports: ShardPorts;
+  snapshotPolicy: SnapshotPolicyOptions;
+  metrics: ShardMetrics;
+  log: Logger;
+  /** Something happened that should be told at once: it serves, it is complete, it failed. */
+  onNews: (shard: ServedShard) => void;
+}
+
+type State =
+  | { kind: 'loading' }
+  | { kind: 'serving'; follower: LogFollower; snapshots: Snapshotter }
+  | { kind: 'failed'; reason: string };
+
+/**
+ * One shard that a plan gives to this process, from the moment it is given until it is let go of:
+ *
+ *     loading   newest whole snapshot, else the initial parameters; then the push log from there to its end. Tried again for as long as it takes.
+ *     serving   each push of the log is applied as it comes; pulls are answered; snapshots are taken.
+ *     failed    no state can be had that the log leads to: the job is told, and ends.
+ *
+ * It does not serve before it has caught up with the log, so no reader ever sees a state older than what the last owner showed.
+ */
+export class ServedShard {
+  readonly jobId: string;
+  readonly shard: number;
+  readonly ownership: number;
+  readonly #identity: ShardIdentity;
+  readonly #parts: ServedShardParts;
+  readonly #log: Logger;
+  readonly #problems: ProblemReporter;
+  readonly #released = new AbortController();
+  readonly #running: Promise<void>;
+  #state: State = { kind: 'loading' };
+  #fold: ParameterShard | null = null;
+  #follower: LogFollower | null = null;
+  #lastSequence = 0;
+  #turnBegan = 0;
+  /** Applied before there was somebody to take snapshots of it. */
+  #replayedBytes = 0;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  /** Begins to load once `after` has resolved: an older self of this process has let go. */
+  constructor(plan: JobPlan, shard: number, ownership: number, parts: ServedShardParts, after: Promise<void>) {
+    this.jobId = plan.jobId;
+    this.shard = shard;
+    this.ownership = ownership;
+    this.#identity = shardIdentity(plan, shard);
+    this.#parts = parts;
+    this.#log = parts.log.child({ job: plan.jobId, shard, ownership });
+    this.#problems = new ProblemReporter(plan.jobId, parts.instance, parts.ports, this.#log);
+    this.#running = after.then(() => this.#load());
+  }
+
+  get state(): State['kind'] {
+    return this.#state.kind;
+  }
+
+  /** Memory held. */
+  get bytes(): number {
+    return this.#fold?.bytes ?? 0;
+  }
+
+  /** @throws DownpourError loading or unavailable while there is nothing to pull. */
+  pull(request: PullRequest): PullAnswer {
+    const shard = this.#serving();
+    if (shard.version !== request.ifNotVersion) {
+      this.#bytesOut += shard.parameters.byteLength;
+      this.#parts.metrics.bytesOut.inc(shard.parameters.byteLength);
+    }
+    return new PullAnswer(shard, request);
+  }
+
+  /** @throws DownpourError as `pull`. */
+  ledger(): LedgerReply {
+    const shard = this.#serving();
+    const ledger = shard.account(this.#parts.instance);
+    return { type: 'ledger', v: 1, ledger, version: shard.version, complete: shard.ledger.complete };
+  }
+
+  event(): ShardEvent {
+    const fold = this.#fold;
+    const { instance } = this.#parts;
+    const expected = expectedPushes(this.#identity.chunks);
+    const nothing = { expected, applied: 0, duplicatesDropped: 0, lateDropped: 0, examplesApplied: 0 };
+    return {
+      type: 'shard',
+      at: new Date().toISOString(),
+      shard: this.shard,
+      instance,
+      ownership: this.ownership,
+      version: fold?.version ?? 0,
+      state: this.#state.kind,
+      reason: this.#state.kind === 'failed' ? this.#state.reason : null,
+      ledger: fold?.account(instance) ?? { shard: this.shard, instance, ...nothing },
+      complete: fold?.ledger.complete ?? false,
+      stalenessMean: fold?.staleness.mean ?? 0,
+      stalenessMax: fold?.staleness.max ?? 0,
+      bytes: this.bytes,
+      bytesIn: this.#bytesIn,
+      bytesOut: this.#bytesOut,
+      epochsApplied: (fold?.ledger.openEpochs() ?? []).flatMap(({ epoch, applied }) => [epoch, applied]),
+    };
+  }
+
+  /** Looks whether a snapshot is due by time. */
+  tick(): void {
+    if (this.#state.kind === 'serving') this.#state.snapshots.consider();
+  }
+
+  /** Applies nothing any more; what is there can still be pulled. Waits for the push in hand. */
+  async stopFollowing(): Promise<void> {
+    this.#released.abort(new Error('The shard was let go of'));
+    await this.#running;
+    await this.#follower?.stop();
+  }
+
+  /** After `stopFollowing`: stores what no snapshot holds. */
+  async finalSnapshot(): Promise<void> {
+    if (this.#state.kind === 'serving') await this.#state.snapshots.final();
+  }
+
+  /** Lets go: another process owns it, or its job has ended. Never rejects. */
+  async release(why: 'not-owner' | 'job-ended'): Promise<void> {
+    try {
+      await this.stopFollowing();
+      if (this.#state.kind !== 'serving') return;
+      if (why === 'job-ended') await this.#state.snapshots.discard();
+      else await this.#state.snapshots.settled();
+    } catch (error) {
+      this.#log.warn({ err: error }, 'Letting go of a shard was not clean');
+    } finally {
+      this.#log.info({ why, version: this.#fold?.version }, `Let go of shard ${this.shard}`);
+    }
+  }
+
+  #serving(): ParameterShard {
+    const { kind } = this.#state;
+    if (kind === 'serving' && this.#fold !== null) return this.#fold;
+    const name = `Shard ${this.shard} of job ${this.jobId}`;
+    if (kind === 'loading') throw new DownpourError('loading', `${name} is being loaded: ask again`);
+    throw new DownpourError('unavailable', `${name} is lost: its job will be failed`);
+  }
+
+  async #load(): Promise<void> {
+    const { signal } = this.#released;
+    for (let pauseMs = FIRST_RETRY_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, MAX_RETRY_MS)) {
+      try {
+        return await this.#loadOnce(signal);
+      } catch (error) {
+        await this.#follower?.stop();
+        this.#follower = null;
+        if (signal.aborted) return;
+        if (error instanceof ShardLostError) return this.#fail(error.message);
+        const why = error instanceof Error ? error.message : String(error);
+        this.#problems.tell('shard-loading', `Shard ${this.shard} cannot be loaded yet: ${why}`);
+        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async #loadOnce(signal: AbortSignal): Promise<void> {
+    const { ports, metrics, snapshotPolicy } = this.#parts;
+    const { jobId, shard } = this;
+    const began = performance.now();
+    const log = ports.log(jobId, shard);
+    const store = ports.snapshots(jobId, shard);
+    const recovered = await recoverShard(this.#identity, {
+      store,
+      initialParameters: () => ports.initialParameters(jobId),
+      onDamaged: (name, error) => this.#problems.tell('damaged-snapshot', `${name}: ${error.message}`),
+    });
+    signal.throwIfAborted();
+    this.#fold = recovered.shard;
+    this.#lastSequence = recovered.position;
+    this.#replayedBytes = 0;
+    const from = recovered.shard.version;
+    const onBad = (reason: string, sequence: number) =>
+      this.#problems.tell('bad-record', `Record ${sequence} of shard ${shard}'s push log was skipped: ${reason}`);
+    const follower = await log.follow(recovered.position, (push) => this.#take(recovered.shard, push), onBad);
+    this.#follower = follower;
+    await Promise.race([follower.caughtUp, aborted(signal)]);
+    signal.throwIfAborted();
+    if (this.#state.kind === 'failed') return;
+    const snapshots = new Snapshotter({
+      ...recovered,
+      follower,
+      log,
+      store,
+      policy: snapshotPolicy,
+      problems: this.#problems,
+      metrics,
+    });
+    this.#state = { kind: 'serving', follower, snapshots };
+    snapshots.applied(this.#replayedBytes);
+    this.#log.info(
+      { version: recovered.shard.version, replayed: recovered.shard.version - from, ms: performance.now() - began },
+      `Serving shard ${shard}`,
+    );
+    this.#parts.onNews(this);
+  }
+
+  /** The next push of the log. Pulls get a turn when pushes keep coming. */
+  #take(fold: ParameterShard, push: LoggedPush): void | Promise<void> {
+    if (this.#released.signal.aborted || this.#state.kind === 'failed') return;
+    if (push.sequence <= this.#lastSequence)
+      return this.#fail(
+        `The push log of shard ${this.shard} begins anew at ${push.sequence} after ${this.#lastSequence}: NATS has lost it. ` +
+          'Submit the job again, with log.storage "file" if it was "memory".',
+      );
+    this.#lastSequence = push.sequence;
+    try {
+      this.#apply(fold, push);
+    } catch (error) {
+      // Half applied, perhaps: what it holds now is no fold over the log.
+      return this.#fail(
+        `Shard ${this.shard} could not apply a push: ${String(error)}. This is a defect: see the log of its process.`,
+      );
+    }
+    const now = performance.now();
+    if (now - this.#turnBegan < TURN_MS) return;
+    return nextTurn().then(() => void (this.#turnBegan = performance.now()));
+  }
+
+  #apply(fold: ParameterShard, push: LoggedPush): void {
+    const began = performance.now();
+    const complete = fold.ledger.complete;
+    const outcome = fold.apply(push);
+    const bytes = push.gradient.data.byteLength;
+    this.#bytesIn += bytes;
+    this.#parts.metrics.push(outcome, bytes, performance.now() - began);
+    if (outcome.kind === 'refused') {
+      const { epoch, chunk, worker } = push.header;
+      this.#problems.tell('refused-push', `A push of ${worker} was refused: ${outcome.reason}`, { epoch, chunk });
+    }
+    if (outcome.kind === 'applied') {
+      if (this.#state.kind === 'serving') this.#state.snapshots.applied(bytes);
+      else this.#replayedBytes += bytes;
+    }
+    if (!complete && fold.ledger.complete && this.#state.kind === 'serving') this.#parts.onNews(this);
+  }
+
+  #fail(reason: string): void {
+    this.#state = { kind: 'failed', reason };
+    void this.#problems.fatal(reason, this.#released.signal);
+    this.#parts.onNews(this);
+  }
+}
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });

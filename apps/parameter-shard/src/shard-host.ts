@@ -1,0 +1,101 @@
+import type { JobPlan } from '@downpour/contracts';
+import { DownpourError } from '@downpour/contracts';
+import { ServedShard } from './served-shard.ts';
+import type { ServedShardParts } from './served-shard.ts';
+
+/**
+ * The shards that plans give to this process. Plans are followed, not commands: what is served is made to fit each plan as it comes, so a
+ * plan that is missed or seen twice changes nothing.
+ */
+export class ShardHost {
+  readonly #parts: Omit<ServedShardParts, 'onNews'>;
+  readonly #served = new Map<string, ServedShard>();
+  /** By key, until an old owner in this process has let go. */
+  readonly #leaving = new Map<string, Promise<void>>();
+  readonly #listeners = new Set<(shard: ServedShard) => void>();
+  #stopping = false;
+
+  constructor(parts: Omit<ServedShardParts, 'onNews'>) {
+    this.#parts = parts;
+  }
+
+  shards(): ServedShard[] {
+    return [...this.#served.values()];
+  }
+
+  /** Calls back when a shard has something to tell at once. */
+  onNews(listener: (shard: ServedShard) => void): void {
+    this.#listeners.add(listener);
+  }
+
+  onPlan(plan: JobPlan): void {
+    if (this.#stopping) return;
+    const wanted = new Set<string>();
+    for (const { shard, instance, ownership } of plan.shards) {
+      if (instance !== this.#parts.instance) continue;
+      const key = keyOf(plan.jobId, shard);
+      wanted.add(key);
+      if (this.#served.get(key)?.ownership === ownership) continue;
+      this.#release(key, 'not-owner');
+      this.#serve(plan, shard, ownership);
+    }
+    for (const { jobId, shard } of this.shards()) {
+      const key = keyOf(jobId, shard);
+      if (jobId === plan.jobId && !wanted.has(key)) this.#release(key, 'not-owner');
+    }
+  }
+
+  /** The job has ended. */
+  onRemoved(removed: string): void {
+    for (const { jobId, shard } of this.shards())
+      if (jobId === removed) this.#release(keyOf(jobId, shard), 'job-ended');
+  }
+
+  /** @throws DownpourError not-owner: the caller's plan, or ours, is not the newest. */
+  find(jobId: string, shard: number, ownership?: number): ServedShard {
+    const served = this.#served.get(keyOf(jobId, shard));
+    if (served !== undefined && (ownership === undefined || served.ownership === ownership)) return served;
+    throw new DownpourError(
+      'not-owner',
+      served === undefined
+        ? `${this.#parts.instance} does not serve shard ${shard} of job ${jobId}: look into the job's plan`
+        : `${this.#parts.instance} serves shard ${shard} of job ${jobId} by ownership ${served.ownership}, not ${ownership}: ` +
+            "look into the job's plan",
+    );
+  }
+
+  /** Takes no shard and no push any more. Pulls are still answered: by what was applied. */
+  async stopIntake(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.shards().map((shard) => shard.stopFollowing()));
+  }
+
+  /** Stores what no snapshot holds. */
+  async finish(): Promise<void> {
+    await Promise.all([...this.shards().map((shard) => shard.finalSnapshot()), ...this.#leaving.values()]);
+  }
+
+  #serve(plan: JobPlan, shard: number, ownership: number): void {
+    const key = keyOf(plan.jobId, shard);
+    const parts = { ...this.#parts, onNews: (served: ServedShard) => this.#tell(served) };
+    const after = this.#leaving.get(key) ?? Promise.resolve();
+    this.#served.set(key, new ServedShard(plan, shard, ownership, parts, after));
+    this.#parts.log.info({ job: plan.jobId, shard, ownership }, `Loading shard ${shard}`);
+  }
+
+  #release(key: string, why: 'not-owner' | 'job-ended'): void {
+    const served = this.#served.get(key);
+    if (served === undefined) return;
+    this.#served.delete(key);
+    const left = Promise.all([this.#leaving.get(key), served.release(why)]).then(() => {
+      if (this.#leaving.get(key) === left) this.#leaving.delete(key);
+    });
+    this.#leaving.set(key, left);
+  }
+
+  #tell(shard: ServedShard): void {
+    for (const listener of this.#listeners) listener(shard);
+  }
+}
+
+const keyOf = (jobId: string, shard: number): string => `${jobId}/${shard}`;

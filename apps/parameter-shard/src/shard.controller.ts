@@ -1,0 +1,30 @@
+import type { LedgerReply } from '@downpour/contracts';
+import { ledgerRequestSchema, pullRequestSchema, subjects } from '@downpour/contracts';
+import { FrameHandler } from '@downpour/nats';
+import type { TensorFrame } from '@downpour/tensor';
+import { Controller } from '@nestjs/common';
+import { Payload } from '@nestjs/microservices';
+import type { PullAnswer } from './pull-answer.ts';
+import { ShardHost } from './shard-host.ts';
+
+/** What is asked of this process alone: parameters are only where they are owned, so no queue group. */
+@Controller()
+export class ShardController {
+  readonly #host: ShardHost;
+
+  constructor(host: ShardHost) {
+    this.#host = host;
+  }
+
+  @FrameHandler(subjects.pull('{instance}'))
+  pull(@Payload() { header }: TensorFrame): PullAnswer {
+    const request = pullRequestSchema.parse(header);
+    return this.#host.find(request.jobId, request.shard, request.ownership).pull(request);
+  }
+
+  @FrameHandler(subjects.ledger('{instance}'))
+  ledger(@Payload() { header }: TensorFrame): { header: LedgerReply } {
+    const { jobId, shard } = ledgerRequestSchema.parse(header);
+    return { header: this.#host.find(jobId, shard).ledger() };
+  }
+}

@@ -1,0 +1,64 @@
+import { subjects } from '@downpour/contracts';
+import { connectService, Membership, NatsStrategy, PlanWatcher } from '@downpour/nats';
+import type { NatsLink } from '@downpour/nats';
+import { memberOf } from '@downpour/platform';
+import type { ServiceDefinition } from '@downpour/platform';
+import { natsPorts } from './nats-ports.ts';
+import { ShardHost } from './shard-host.ts';
+import { ShardReporter } from './shard-reporter.ts';
+import { shardConfigSchema } from './shard.config.ts';
+import { ShardMetrics } from './shard.metrics.ts';
+import { ShardModule } from './shard.module.ts';
+
+/** Everything that makes the process a parameter-shard: main.ts runs it, tests start it in their own process. */
+export const shardService = (): ServiceDefinition<typeof shardConfigSchema> => {
+  let link: NatsLink;
+  let host: ShardHost;
+  let metrics: ShardMetrics;
+  return {
+    role: 'parameter-shard',
+    config: shardConfigSchema,
+    module: async (context) => {
+      const { instance, log, config } = context;
+      link = await connectService(context);
+      metrics = new ShardMetrics(context.metrics);
+      const snapshotPolicy = { logBytes: config.SNAPSHOT_LOG_BYTES, intervalMs: config.SNAPSHOT_INTERVAL_MS };
+      host = new ShardHost({ instance, ports: natsPorts(link), snapshotPolicy, metrics, log });
+      return ShardModule.forRoot(host);
+    },
+    strategy: (_app, { instance }) =>
+      new NatsStrategy(link, {
+        instance,
+        onRequest: (pattern, outcome, ms) => {
+          if (pattern === subjects.pull('{instance}')) metrics.pull(outcome, ms);
+        },
+      }),
+    ready: async (context) => {
+      const { log, shutdown, config } = context;
+      const plans = await PlanWatcher.start(link, log);
+      const membership = await Membership.start(link);
+      const reporter = new ShardReporter({
+        host,
+        ports: natsPorts(link),
+        metrics,
+        log,
+        intervalMs: config.SHARD_EVENT_INTERVAL_MS,
+        onLoad: (details) => membership.update({ details }),
+      });
+      shutdown.register('stopIntake', 'shards', async () => {
+        membership.update({ draining: true });
+        await plans.stop();
+        await host.stopIntake();
+      });
+      shutdown.register('finish', 'snapshots', () => host.finish());
+      shutdown.register('leave', 'membership', async () => {
+        reporter.stop();
+        await membership.stop();
+      });
+      // First what serves, then who is there: whoever sees the member may name it as an owner.
+      plans.watch({ onPlan: (plan) => host.onPlan(plan), onRemoved: (jobId) => host.onRemoved(jobId) });
+      reporter.start();
+      await membership.join(memberOf(context, { shards: 0, bytes: 0 }));
+    },
+  };
+};

@@ -1,0 +1,89 @@
+import type { LogFollower, PushLog, SnapshotPolicyOptions, SnapshotStore } from '@downpour/parameters';
+import { keepSnapshot, SnapshotPolicy } from '@downpour/parameters';
+import type { ParameterShard } from '@downpour/parameters';
+import type { ProblemReporter } from './problem-reporter.ts';
+import type { ShardMetrics } from './shard.metrics.ts';
+
+/** A store that failed is not asked again at once. */
+const RETRY_MS = 5000;
+
+export interface SnapshotterParts {
+  shard: ParameterShard;
+  follower: LogFollower;
+  log: PushLog;
+  store: SnapshotStore;
+  /** Positions that recovery found damaged. */
+  damaged: Set<number>;
+  policy: SnapshotPolicyOptions;
+  problems: ProblemReporter;
+  metrics: ShardMetrics;
+}
+
+/**
+ * Takes the snapshots of one shard that is being served. The state is copied in one go, then hashed and stored while pushes are applied
+ * and pulls answered; one at a time.
+ */
+export class Snapshotter {
+  readonly #parts: SnapshotterParts;
+  readonly #policy: SnapshotPolicy;
+  #underWay: Promise<void> | null = null;
+  #notBefore = 0;
+
+  constructor(parts: SnapshotterParts) {
+    this.#parts = parts;
+    this.#policy = new SnapshotPolicy(parts.policy, performance.now());
+  }
+
+  applied(bytes: number): void {
+    this.#policy.applied(bytes);
+    this.consider();
+  }
+
+  /** Begins a snapshot if one is due. */
+  consider(): void {
+    const now = performance.now();
+    if (this.#underWay === null && now >= this.#notBefore && this.#policy.due(now)) this.#begin();
+  }
+
+  /** What no snapshot holds yet is stored; call once nothing is applied any more. */
+  async final(): Promise<void> {
+    await this.settled();
+    if (this.#policy.pending) await this.#begin();
+  }
+
+  /** Nothing is being stored any more. */
+  async settled(): Promise<void> {
+    await this.#underWay;
+  }
+
+  /** The job has ended: what was stored since its snapshots were removed goes, too. */
+  async discard(): Promise<void> {
+    await this.settled();
+    const { store } = this.#parts;
+    for (const { name } of await store.list()) await store.remove(name);
+  }
+
+  #begin(): Promise<void> {
+    this.#underWay = this.#take().finally(() => (this.#underWay = null));
+    return this.#underWay;
+  }
+
+  async #take(): Promise<void> {
+    const { shard, follower, log, store, damaged, problems, metrics } = this.#parts;
+    const began = performance.now();
+    const bytes = this.#policy.taken(began);
+    try {
+      await keepSnapshot(shard, follower.safePosition(), store, log, damaged);
+      metrics.snapshotStored(performance.now() - began);
+    } catch (error) {
+      this.#policy.applied(bytes);
+      this.#notBefore = performance.now() + RETRY_MS;
+      metrics.snapshotFailed();
+      const why = error instanceof Error ? error.message : String(error);
+      problems.tell(
+        'snapshot-failed',
+        `Shard ${shard.identity.shard} could not store a snapshot: ${why}. The push log grows until it can.`,
+      );
+    }
+  }
+}
