@@ -177,6 +177,19 @@ describe('A model of a user', () => {
     });
   });
 
+  it.each([1e6, 1e9])('of %i hidden units is refused before it takes memory', async (units) => {
+    const before = process.memoryUsage.rss();
+    await expect(
+      prepare({
+        topology: sequential('user', [dense('a', units, { batch_input_shape: [null, 784] }), dense('b', 10)]),
+      }),
+    ).rejects.toMatchObject({
+      code: 'invalid-model',
+      message: expect.stringContaining('more than 268,435,456 parameters') as string,
+    });
+    expect(process.memoryUsage.rss() - before).toBeLessThan(200e6);
+  });
+
   it('may leave its input to the data set, flatten what is flat and reshape to an open size', async () => {
     const layers: LayerNode[] = [
       { class_name: 'Flatten', config: { name: 'needless' } },
