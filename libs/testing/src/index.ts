@@ -1,3 +1,5 @@
-export { startNatsServer } from './nats-server.ts';
+export { startNatsCluster } from './nats-cluster.ts';
+export { freePort, startNatsServer } from './nats-server.ts';
 export { until } from './until.ts';
+export type { NatsCluster } from './nats-cluster.ts';
 export type { NatsServer, NatsServerOptions } from './nats-server.ts';
