@@ -11,7 +11,7 @@ import { pause } from './link/pause.ts';
 export interface InfrastructureOptions {
   log?: Logger;
   signal?: AbortSignal;
-  /** Copies of every bucket and stream in a NATS cluster. @default 1 */
+  /** Copies of every bucket and stream. @default 3 in a NATS cluster, else 1 */
   replicas?: 1 | 3 | 5;
 }
 
@@ -30,7 +30,7 @@ const TELL_EVERY_MS = 5000;
  * as it takes. @throws the signal's reason
  */
 export const ensureInfrastructure = async (link: NatsLink, options: InfrastructureOptions = {}): Promise<void> => {
-  const { log, signal, replicas = 1 } = options;
+  const { log, signal, replicas = link.clustered ? 3 : 1 } = options;
   let told = -Infinity;
   for (;;) {
     signal?.throwIfAborted();

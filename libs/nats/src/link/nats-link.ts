@@ -40,6 +40,11 @@ export class NatsLink {
     return this.#status === 'closed';
   }
 
+  /** The server is one of several. */
+  get clustered(): boolean {
+    return this.nc.info?.cluster !== undefined;
+  }
+
   /** What the server advertised last. */
   get maxPayloadBytes(): number {
     return this.#maxPayloadBytes;

@@ -21,27 +21,55 @@ export interface WholePush {
   firstSequence: number;
 }
 
-/** Puts sliced pushes together and knows before which place of the log nothing is missing. */
+/**
+ * Puts sliced pushes together, one handed over at a time, and knows from which place of the log a replay brings everything again that is
+ * not applied: no push has slices on both sides of it, be it complete or not. (A replay that began within one would wait for
+ * the slices before its beginning.)
+ */
 export class PushAssembler {
   readonly #onBad: (reason: string, sequence: number) => void;
   readonly #slices = new SliceAssembler({ maxPendingBytes: 2 ** 33 });
   readonly #open = new Map<string, Open>();
+  #inHand: WholePush | null = null;
+  /** Applied pushes of several slices that end after the safe position. */
+  #spans: WholePush[] = [];
+  #seen: number;
 
-  constructor(onBad: (reason: string, sequence: number) => void) {
+  constructor(after: number, onBad: (reason: string, sequence: number) => void) {
+    this.#seen = after;
     this.#onBad = onBad;
   }
 
-  /** The last position before any push that still misses slices. Infinity when none does. */
+  /** Everything at or before it is applied, and no push lies on both sides of it. It never goes back. */
   safePosition(): number {
-    let safe = Infinity;
+    let safe = this.#seen;
+    if (this.#inHand !== null) safe = Math.min(safe, this.#inHand.firstSequence - 1);
     for (const { firstSequence } of this.#open.values()) safe = Math.min(safe, firstSequence - 1);
+    for (let moved = true; moved;) {
+      moved = false;
+      for (const { firstSequence, sequence } of this.#spans) {
+        if (firstSequence > safe || sequence <= safe) continue;
+        safe = firstSequence - 1;
+        moved = true;
+      }
+    }
+    this.#spans = this.#spans.filter(({ sequence }) => sequence > safe);
     return safe;
   }
 
+  /** The push that `add` gave last is applied. */
+  done(): void {
+    if (this.#inHand === null) return;
+    if (this.#inHand.firstSequence < this.#inHand.sequence) this.#spans.push(this.#inHand);
+    this.#inHand = null;
+  }
+
+  /** The push that the message makes complete: call `done` once it is applied, before the next message. */
   add({ headers, data, sequence, storedAtMs }: StreamMessage): WholePush | null {
+    this.#seen = sequence;
     this.#dropAbandoned(storedAtMs);
     const text = headers?.get(SLICE_HEADER) ?? '';
-    if (text === '') return { bytes: data, sequence, firstSequence: sequence };
+    if (text === '') return this.#hand({ bytes: data, sequence, firstSequence: sequence });
     let id: string | undefined;
     try {
       const head = parseSliceHead(text);
@@ -51,12 +79,17 @@ export class PushAssembler {
       if (bytes === null) return null;
       const { firstSequence } = this.#open.get(id) as Open;
       this.#open.delete(id);
-      return { bytes, sequence, firstSequence };
+      return this.#hand({ bytes, sequence, firstSequence });
     } catch (error) {
       if (id !== undefined) this.#open.delete(id);
       this.#onBad(messageOf(error), sequence);
       return null;
     }
+  }
+
+  #hand(push: WholePush): WholePush {
+    this.#inHand = push;
+    return push;
   }
 
   #dropAbandoned(nowMs: number): void {

@@ -4,7 +4,7 @@ import type { LoggedPush } from '@downpour/parameters';
 import { asFloat32, encodeFrame, sliceFrame } from '@downpour/tensor';
 import { until } from '@downpour/testing';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { coordinatorPort, patternFloats, sameBytes, startNatsFixture } from '../fixture/nats-fixture.ts';
 import type { NatsFixture } from '../fixture/nats-fixture.ts';
 import type { NatsLink } from '../link/nats-link.ts';
@@ -202,6 +202,18 @@ describe.each([
     expect(sameBytes(second.pushes[1]!.gradient, gradient)).toBe(true);
     await until('the end', () => second.safePosition() === 5);
     await second.stop();
+  });
+
+  it('is given a push once more when it took so long that a follower may have given it up', async () => {
+    const clock = vi.spyOn(Date, 'now');
+    const begun = Date.now();
+    clock.mockReturnValueOnce(begun).mockReturnValueOnce(begun + 61_000);
+    await publisher.publish(headerOf(jobId, 0), [patternFloats(4 * 2 ** 20)], never);
+    clock.mockRestore();
+    const { pushes, bad, stop } = await follow(log);
+    await until('both', () => pushes.length === 2, 20_000);
+    expect(bad).toEqual([]);
+    await stop();
   });
 
   it('tells a publisher and a follower that the job has no log', async () => {

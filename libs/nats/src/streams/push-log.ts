@@ -34,8 +34,7 @@ export class JetStreamPushLog implements PushLog {
   ): Promise<LogFollower> {
     let onCaughtUp = (): void => undefined;
     const caughtUp = new Promise<void>((resolve) => (onCaughtUp = resolve));
-    const assembler = new PushAssembler(onBad);
-    let handed = after;
+    const assembler = new PushAssembler(after, onBad);
     const reader = await StreamReader.start(this.#link, {
       stream: this.#stream,
       filter: this.#subject,
@@ -45,10 +44,7 @@ export class JetStreamPushLog implements PushLog {
       window: Math.min(256, Math.max(4, Math.floor(WINDOW_BYTES / this.#link.maxPayloadBytes))),
       onMessage: (message) => {
         const whole = assembler.add(message);
-        if (whole === null) {
-          handed = message.sequence;
-          return;
-        }
+        if (whole === null) return;
         let push: LoggedPush;
         try {
           const { header, tensors } = decodeFrame(whole.bytes);
@@ -59,19 +55,18 @@ export class JetStreamPushLog implements PushLog {
             firstSequence: whole.firstSequence,
           };
         } catch (error) {
+          assembler.done();
           onBad(messageOf(error), message.sequence);
-          handed = message.sequence;
           return;
         }
-        // Until it is applied, a replay must bring this push again.
         const working = onPush(push);
-        if (working === undefined) handed = message.sequence;
-        else return working.then(() => void (handed = message.sequence));
+        if (working === undefined) assembler.done();
+        else return working.then(() => assembler.done());
       },
     });
     return {
       caughtUp,
-      safePosition: () => Math.min(handed, assembler.safePosition()),
+      safePosition: () => assembler.safePosition(),
       stop: () => reader.stop(),
     };
   }
