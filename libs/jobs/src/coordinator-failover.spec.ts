@@ -128,6 +128,39 @@ describe('Coordinator, when members come and go', () => {
     });
   });
 
+  it('tells who joins and leaves while a job runs, and counts only live workers', async () => {
+    const fixture = await Fixture.withMembers();
+    await fixture.submit('job');
+    await fixture.tick();
+    const worker = (instance: string) =>
+      fixture.events.publish('job', {
+        type: 'worker',
+        at: fixture.cluster.at,
+        instance,
+        examples: 100,
+        examplesPerSecond: 10,
+        steps: 10,
+        loss: 0.4,
+        accuracy: 0.75,
+        epoch: 0,
+        chunk: 0,
+      });
+    fixture.cluster.join('worker', 'w2');
+    for (const instance of ['w1', 'w2', 'gone']) worker(instance);
+    fixture.cluster.report('job');
+    await fixture.tick(1000);
+    expect((await fixture.job('job')).progress).toMatchObject({ workers: 2, accuracy: 0.75 });
+    fixture.cluster.leave('w1');
+    await fixture.tick();
+    const changes = fixture.events
+      .of('job')
+      .flatMap((event) => (event.type === 'member' ? [[event.instance, event.role, event.change]] : []));
+    expect(changes).toEqual([
+      ['w2', 'worker', 'joined'],
+      ['w1', 'worker', 'left'],
+    ]);
+  });
+
   it('lets one worker warm up alone, another one if that leaves, then all', async () => {
     const fixture = await Fixture.withMembers();
     await fixture.submit('job', { epochs: 3, strategy: { kind: 'async', warmstartSteps: 50 } });

@@ -11,6 +11,7 @@ import { reconcileFinishing } from './reconcile/finishing.ts';
 import { followMembers } from './reconcile/follow-members.ts';
 import { reconcilePreparing } from './reconcile/preparing.ts';
 import { reconcileQueued } from './reconcile/queued.ts';
+import { tellChanges } from './reconcile/tell-changes.ts';
 import { reconcileTraining } from './reconcile/training.ts';
 import { judge, messageOf, pauseMs } from './retry.ts';
 import type { Load } from './shard-owners.ts';
@@ -132,6 +133,7 @@ export class Coordinator {
     const loads = () => this.#loads();
     if (state === 'preparing') return reconcilePreparing(run, loads);
     await this.#follow(run);
+    await tellChanges(run);
     await followMembers(run, loads, this.#times);
     if (state === 'training') await reconcileTraining(run);
     else await reconcileFinishing(run);

@@ -1,4 +1,4 @@
-import type { JobPlan, JobProgress, JobRecord, JobState } from '@downpour/contracts';
+import type { JobPlan, JobProgress, JobRecord, JobState, Role } from '@downpour/contracts';
 import { pushesInEpoch } from '@downpour/contracts';
 import type { CoordinatorOptions } from './coordinator-options.ts';
 import { coordinationOf } from './job-record.ts';
@@ -13,6 +13,8 @@ import type {
   PlanRepository,
   Revised,
 } from './ports.ts';
+
+import { available } from './waiting.ts';
 
 /** Records keep this many evaluations. */
 const KEPT_EVALUATIONS = 1000;
@@ -58,6 +60,8 @@ export class JobRun {
   healedAt = 0;
   /** Chunks not yet acknowledged, as of the last look. */
   pendingChunks = 0;
+  /** Members whose coming has been told, by instance. */
+  knownMembers: Map<string, Role> | null = null;
   shardFailures = new Map<number, number>();
   lastApplied = 0;
   /** When the job last got on, in the coordinator's time. */
@@ -148,7 +152,8 @@ export class JobRun {
   progress(): JobProgress | null {
     const plan = this.plan?.value;
     if (plan === undefined || this.tracker.ledgers().length < plan.shards.length) return null;
-    return this.tracker.progress(plan.shards.length, pushesInEpoch(plan.chunks), this.now);
+    const workers = available(this.deps.cluster.members(), 'worker').map(({ instance }) => instance);
+    return this.tracker.progress(plan.shards.length, pushesInEpoch(plan.chunks), workers, this.now);
   }
 
   /** Writes progress now and then, and evaluations at once. */

@@ -100,7 +100,7 @@ export class JobTracker {
     this.#evaluations = this.#evaluations.filter((evaluation) => evaluation.sequence > sequence);
   }
 
-  progress(shards: number, pushesPerEpoch: number, now: number): JobProgress {
+  progress(shards: number, pushesPerEpoch: number, alive: readonly string[], now: number): JobProgress {
     this.#recent = this.#recent.filter(({ at }, index, all) => at > now - WINDOW_MS || index === all.length - 1);
     const staleness = [...this.#shards.values()].map(({ event }) => event.stalenessMean);
     const accuracies = this.#recent.flatMap(({ event }) => (event.accuracy === null ? [] : [event.accuracy]));
@@ -111,7 +111,7 @@ export class JobTracker {
       loss: mean(this.#recent.map(({ event }) => event.loss)),
       accuracy: mean(accuracies),
       staleness: mean(staleness),
-      workers: [...this.#workers.values()].filter((at) => at > now - WORKER_QUIET_MS).length,
+      workers: alive.filter((worker) => (this.#workers.get(worker) ?? -Infinity) > now - WORKER_QUIET_MS).length,
     };
   }
 
