@@ -1,6 +1,6 @@
 import type { ChunkTask, EvaluateTask } from '@downpour/contracts';
 import { until } from '@downpour/testing';
-import { jetstream } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { coordinatorPort, startNatsFixture } from '../fixture/nats-fixture.ts';
 import type { NatsFixture } from '../fixture/nats-fixture.ts';
@@ -118,6 +118,19 @@ describe('the chunk queue', () => {
     const next = await until('the other', () => queue.next(500), 15_000);
     expect(next.task.chunk).toBe(1);
     await next.done();
+  });
+
+  it('confirms a chunk as done to a server that has forgotten giving it out', async () => {
+    await queue.enqueue([chunk(jobId, 0, 0), chunk(jobId, 0, 1)]);
+    const held = await queue.next(0);
+    // What a killed server may have lost: the consumer's state.
+    await (await jetstreamManager(link.nc)).consumers.delete(`dp-chunk-${jobId}`, 'takers');
+    const doubled = await until('its double', () => new ChunkQueues(other).open(jobId).next(500));
+    expect(doubled.task).toEqual(held?.task);
+    await held?.done();
+    expect(await queue.pending()).toBe(1);
+    await doubled.done();
+    expect((await queue.next(500))?.task.chunk).toBe(1);
   });
 
   it('forgets what is queued when the job stops early', async () => {

@@ -5,6 +5,7 @@ import { nanos } from '@nats-io/nats-core';
 import type { Msg } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import type { NatsLink } from '../link/nats-link.ts';
+import { confirmDone } from './confirm-done.ts';
 import { deliveryOf } from './delivery.ts';
 import { isConsumerNotFound, isStreamNotFound, messageOf } from './jetstream-errors.ts';
 import { pause } from '../link/pause.ts';
@@ -33,8 +34,6 @@ const WORKING_EVERY_MS = 3000;
 const CONSUMER = 'takers';
 /** What a reply may take beyond the wait that was asked for. */
 const REPLY_GRACE_MS = 5000;
-const ACK_TIMEOUT_MS = 2000;
-const ACK_TRIES = 10;
 
 /** Takes tasks of a JetStream work-queue stream, one at a time, through a durable pull consumer that all takers share. */
 export class WorkQueue<Task> {
@@ -160,6 +159,7 @@ export class WorkQueue<Task> {
     const reply = message.reply ?? '';
     const delivery = deliveryOf(reply);
     if (delivery === null) return null;
+    const { stream } = this.#options;
     let task: Task;
     try {
       task = this.#options.schema.parse(message.json());
@@ -182,7 +182,7 @@ export class WorkQueue<Task> {
       delivery: delivery.deliveries,
       done: async () => {
         try {
-          await this.#confirm(reply);
+          await confirmDone(this.#link, { stream, reply, sequence: delivery.streamSequence, data: message.data });
         } finally {
           letGo();
         }
@@ -193,22 +193,5 @@ export class WorkQueue<Task> {
         this.#link.publish(reply, Buffer.from('-NAK'));
       },
     };
-  }
-
-  /** Acknowledges until the server has confirmed, across a lost connection. */
-  async #confirm(reply: string): Promise<void> {
-    for (let tries = 1; ; tries++) {
-      try {
-        await this.#link.whenConnected(AbortSignal.timeout(10 * ACK_TIMEOUT_MS));
-        await this.#link.nc.request(reply, '+ACK', { timeout: ACK_TIMEOUT_MS });
-        return;
-      } catch (cause) {
-        if (tries >= ACK_TRIES || this.#link.closed)
-          throw new DownpourError('unavailable', `Queue ${this.#options.stream} did not confirm that a task is done`, {
-            cause,
-          });
-        await pause(100 * tries);
-      }
-    }
   }
 }
