@@ -49,7 +49,6 @@ export class ServedShard {
   readonly #log: Logger;
   readonly #problems: ProblemReporter;
   readonly #released = new AbortController();
-  readonly #running: Promise<void>;
   #state: State = { kind: 'loading' };
   #fold: ParameterShard | null = null;
   #follower: LogFollower | null = null;
@@ -69,7 +68,7 @@ export class ServedShard {
     this.#parts = parts;
     this.#log = parts.log.child({ job: plan.jobId, shard, ownership });
     this.#problems = new ProblemReporter(plan.jobId, parts.instance, parts.ports, this.#log);
-    this.#running = after.then(() => this.#load());
+    void after.then(() => this.#load());
   }
 
   get state(): State['kind'] {
@@ -128,10 +127,9 @@ export class ServedShard {
     if (this.#state.kind === 'serving') this.#state.snapshots.consider();
   }
 
-  /** Applies nothing any more; what is there can still be pulled. Waits for the push in hand. */
+  /** Applies nothing any more; what is there can still be pulled. Waits for the push in hand, but not for a store that is away. */
   async stopFollowing(): Promise<void> {
     this.#released.abort(new Error('The shard was let go of'));
-    await this.#running;
     await this.#follower?.stop();
   }
 
@@ -199,6 +197,7 @@ export class ServedShard {
       this.#problems.tell('bad-record', `Record ${sequence} of shard ${shard}'s push log was skipped: ${reason}`);
     const follower = await log.follow(recovered.position, (push) => this.#take(recovered.shard, push), onBad);
     this.#follower = follower;
+    signal.throwIfAborted();
     await Promise.race([follower.caughtUp, aborted(signal)]);
     signal.throwIfAborted();
     if (this.#state.kind === 'failed') return;

@@ -1,6 +1,6 @@
 import type { JobPlan, PullRequest } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
-import { encodeSnapshot, ParameterShard, shardIdentity } from '@downpour/parameters';
+import { encodeSnapshot, ParameterShard, sealSnapshot, shardIdentity } from '@downpour/parameters';
 import { fakePushes } from '@downpour/parameters/fakes';
 import { createLog } from '@downpour/platform';
 import { decodeFrame, encodeFrame } from '@downpour/tensor';
@@ -184,14 +184,17 @@ describe('ShardHost', () => {
     a.host.onPlan(moved);
     b.host.onPlan(moved);
     push(plan, 0, 10);
-    await until('completion', () => cluster.lastOf(0)?.ownership === 2 && cluster.lastOf(0)?.complete);
+    await until('completion', () => {
+      const event = cluster.lastOf(0);
+      return event?.ownership === 2 && event.state === 'serving' && event.complete;
+    });
     expect(codeOf(() => pull(a, request(plan, 0)))).toBe('not-owner');
     await b.host.stopIntake();
     await b.host.finish();
     const [newest] = cluster.snapshots('job-a', 0).positions;
     const bytes = await cluster.snapshots('job-a', 0).load(String(newest));
-    const undisturbed = encodeSnapshot(expected(plan, 0, 16), newest!);
-    expect(Buffer.compare(bytes.subarray(40), undisturbed.subarray(40))).toBe(0);
+    const undisturbed = await sealSnapshot(encodeSnapshot(expected(plan, 0, 16), newest!));
+    expect(Buffer.compare(bytes, undisturbed)).toBe(0);
   });
 
   it('does not serve before it has replayed the log', async () => {

@@ -1,7 +1,11 @@
 import type { JobPlan } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ServedShard } from './served-shard.ts';
 import type { ServedShardParts } from './served-shard.ts';
+
+/** Half of what a stopping process has (SHUTDOWN_TIMEOUT_MS). */
+const FINISH_MS = 5000;
 
 /**
  * The shards that plans give to this process. Plans are followed, not commands: what is served is made to fit each plan as it comes, so a
@@ -70,9 +74,12 @@ export class ShardHost {
     await Promise.all(this.shards().map((shard) => shard.stopFollowing()));
   }
 
-  /** Stores what no snapshot holds. */
+  /** Stores what no snapshot holds, within FINISH_MS: it saves the next owner a replay, and nothing is lost without. */
   async finish(): Promise<void> {
-    await Promise.all([...this.shards().map((shard) => shard.finalSnapshot()), ...this.#leaving.values()]);
+    const stored = Promise.all([...this.shards().map((shard) => shard.finalSnapshot()), ...this.#leaving.values()]);
+    const outcome = await Promise.race([stored, sleep(FINISH_MS, 'late', { ref: false })]);
+    if (outcome === 'late')
+      this.#parts.log.warn('Left without the last snapshots: the next owners replay the push log');
   }
 
   #serve(plan: JobPlan, shard: number, ownership: number): void {

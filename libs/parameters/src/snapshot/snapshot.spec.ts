@@ -29,7 +29,7 @@ describe('a snapshot', () => {
     const opened = await openSnapshot(bytes, identity);
     expect(opened.position).toBe(42);
     expect(opened.shard.capture()).toEqual(shard.capture());
-    expect(encodeSnapshot(opened.shard, 42).subarray(40)).toEqual(bytes.subarray(40));
+    expect(await sealSnapshot(encodeSnapshot(opened.shard, 42))).toEqual(bytes);
   });
 
   it('is as the shard was when it was taken', async () => {
@@ -62,7 +62,7 @@ describe('a snapshot', () => {
     const unsealed = encodeSnapshot(trained(3), 3);
     await expect(openSnapshot(unsealed, identity)).rejects.toThrow('digest');
     const bytes = await sealSnapshot(unsealed);
-    for (const length of [0, 7, 39, 40, 41, bytes.byteLength - 1])
+    for (const length of [0, 7, 31, 32, 33, 64, bytes.byteLength - 1])
       await expect(openSnapshot(bytes.subarray(0, length), identity)).rejects.toThrow('cannot be used');
   });
 

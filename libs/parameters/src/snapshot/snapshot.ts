@@ -10,15 +10,11 @@ import type { StalenessState } from '../staleness.ts';
 import { SnapshotError } from './snapshot-error.ts';
 
 /*
- * A snapshot:
- *    0  'DPSNAP01'
- *    8  SHA-256 of all that follows
- *   40  frame (libs/tensor): header, and tensors `parameters`, `slot0`, ..., `epochs` (the ledger's bitmaps, one after the other)
- * The digest covers header and numbers, so a file that is cut off, half written or flipped is never taken for a state.
+ * A snapshot is a frame (libs/tensor): header, and tensors `parameters`, `slot0`, ..., `epochs` (the ledger's bitmaps, one after the other), and last
+ * `digest`: SHA-256 of every byte before it. So a file that is cut off, half written or flipped is never taken for a state, and the state is
+ * copied once.
  */
-const MAGIC = Buffer.from('DPSNAP01');
 const DIGEST_BYTES = 32;
-const FRAME_AT = MAGIC.byteLength + DIGEST_BYTES;
 /** What is hashed before the thread is let go: about a millisecond. */
 const HASH_RUN_BYTES = 2 ** 20;
 
@@ -54,16 +50,13 @@ export const encodeSnapshot = (shard: ParameterShard, position: number): Uint8Ar
   const bitmaps = ledger.open.map(({ bits }) => bits);
   const bitmapBytes = bitmaps.reduce((sum, { byteLength }) => sum + byteLength, 0);
   tensors['epochs'] = { dtype: 'uint8', shape: [bitmapBytes], data: bitmaps };
-  const frame = encodeFrame(header, tensors);
-  const bytes = new Uint8Array(FRAME_AT + frame.byteLength);
-  bytes.set(MAGIC);
-  bytes.set(frame, FRAME_AT);
-  return bytes;
+  tensors['digest'] = { dtype: 'uint8', shape: [DIGEST_BYTES], data: new Uint8Array(DIGEST_BYTES) };
+  return encodeFrame(header, tensors);
 };
 
 /** Writes the digest, a run at a time, so that pulls are answered meanwhile. */
 export const sealSnapshot = async (bytes: Uint8Array): Promise<Uint8Array> => {
-  bytes.set(await digestOf(bytes), MAGIC.byteLength);
+  bytes.set(await digestOf(bytes), bytes.byteLength - DIGEST_BYTES);
   return bytes;
 };
 
@@ -75,11 +68,10 @@ export const openSnapshot = async (
   bytes: Uint8Array,
   identity: ShardIdentity,
 ): Promise<{ shard: ParameterShard; position: number }> => {
-  if (bytes.byteLength <= FRAME_AT || !MAGIC.equals(bytes.subarray(0, MAGIC.byteLength)))
-    throw new SnapshotError('it is no snapshot');
-  if (!(await digestOf(bytes)).equals(bytes.subarray(MAGIC.byteLength, FRAME_AT)))
+  if (bytes.byteLength <= DIGEST_BYTES) throw new SnapshotError('it ends before it begins');
+  if (!(await digestOf(bytes)).equals(bytes.subarray(-DIGEST_BYTES)))
     throw new SnapshotError('its digest does not fit: it is damaged or was not written to its end');
-  const { header, tensors } = decodeFrame(bytes.subarray(FRAME_AT));
+  const { header, tensors } = decodeFrame(bytes);
   const { type, v, position, ledger, ...rest } = header as SnapshotHeader;
   if (type !== 'snapshot' || v !== 1) throw new SnapshotError('it was written by another version of this program');
   const different = differingField(rest.identity, identity);
@@ -101,8 +93,9 @@ export const openSnapshot = async (
 
 const digestOf = async (bytes: Uint8Array): Promise<Buffer> => {
   const hash = createHash('sha256');
-  for (let at = FRAME_AT; at < bytes.byteLength; at += HASH_RUN_BYTES) {
-    hash.update(bytes.subarray(at, at + HASH_RUN_BYTES));
+  const end = bytes.byteLength - DIGEST_BYTES;
+  for (let at = 0; at < end; at += HASH_RUN_BYTES) {
+    hash.update(bytes.subarray(at, Math.min(at + HASH_RUN_BYTES, end)));
     await nextTurn();
   }
   return hash.digest();
