@@ -68,7 +68,9 @@ export const jobSpecSchema = z
       .min(1)
       .max(256)
       .optional()
-      .describe('Parameter shards of the job. Default: one for each live parameter-shard process'),
+      .describe(
+        'Parameter shards of the job. Default: two for each live parameter-shard process, so that one that joins later can take some over',
+      ),
     placement: z
       .enum(['roundRobin', 'byteBalanced', 'split'])
       .default('split')

@@ -16,16 +16,16 @@ describe('Coordinator, when members come and go', () => {
     expect(owners(fixture).every(([, ownership]) => ownership === 1)).toBe(true);
   });
 
-  it('takes one shard for each live process where the spec does not say', async () => {
+  it('takes two shards for each live process where the spec does not say, and one that joins takes some over', async () => {
     const fixture = await Fixture.withMembers();
-    fixture.cluster.join('parameter-shard', 's3');
-    await fixture.submit('job');
+    await fixture.submit('job', { shards: undefined });
     await fixture.tick();
-    expect(
-      owners(fixture)
-        .map(([instance]) => instance)
-        .sort(),
-    ).toEqual(['s1', 's2', 's3']);
+    const instances = () => owners(fixture).map(([instance]) => instance);
+    expect(instances().sort()).toEqual(['s1', 's1', 's2', 's2']);
+    fixture.cluster.join('parameter-shard', 's3');
+    fixture.cluster.report('job');
+    await fixture.tick();
+    expect(new Set(instances())).toEqual(new Set(['s1', 's2', 's3']));
   });
 
   it('gives the shards of a vanished owner to a live one, fenced by a new ownership', async () => {
@@ -98,8 +98,8 @@ describe('Coordinator, when members come and go', () => {
   it('evens the load over jobs: a joiner takes the shard of one of two jobs that share a process', async () => {
     const fixture = await Fixture.withMembers();
     fixture.cluster.leave('s2');
-    await fixture.submit('job');
-    await fixture.submit('other');
+    await fixture.submit('job', { shards: 1 });
+    await fixture.submit('other', { shards: 1 });
     await fixture.tick();
     fixture.cluster.join('parameter-shard', 's2');
     fixture.cluster.report('job');

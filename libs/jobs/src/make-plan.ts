@@ -27,9 +27,12 @@ export function chunkPlanOf(spec: JobSpec, dataset: DatasetSummary): ChunkPlan {
   };
 }
 
-/** One shard for each live process where the spec does not say, as far as the model can be cut. */
+/** More shards than processes, so that a process that joins in mid-job is used at once: it is given one that is there already. */
+const SHARDS_PER_PROCESS = 2;
+
+/** Where the spec does not say, as far as the model can be cut. */
 function shardCount(spec: JobSpec, layout: ParameterLayout, processes: number): number {
-  return spec.shards ?? Math.max(1, Math.min(processes, maxShards(layout, spec.placement)));
+  return spec.shards ?? Math.max(1, Math.min(SHARDS_PER_PROCESS * processes, maxShards(layout, spec.placement)));
 }
 
 /** The plan of a prepared job. @throws DownpourError `invalid-request` when the spec asks for more shards than the model can be cut into. */

@@ -74,7 +74,7 @@ describe('docker compose', () => {
     await follow;
     expect(job.state, job.reason ?? '').toBe('succeeded');
     expect(workers.size).toBe(4);
-    expect(owners.size).toBeGreaterThanOrEqual(2);
+    expect(owners.size).toBe(3);
     expect(job.result?.accuracy).toBeGreaterThan(0.96);
     for (const { applied, expected } of job.ledger) expect(applied).toBe(expected);
   }, 600_000);

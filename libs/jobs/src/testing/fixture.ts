@@ -42,6 +42,7 @@ export class Fixture {
   /** 1,000 examples in batches of 10, chunks of 100: 10 chunks and 100 pushes an epoch, unless `spec` says otherwise. */
   async submit(id: string, spec: Partial<JobSpecInput> = {}): Promise<void> {
     const parsed = jobSpecSchema.parse({
+      shards: 2,
       model: { zoo: 'logistic' },
       dataset: 'mnist',
       batchSize: 10,
