@@ -15,6 +15,21 @@ const SCHEMAS: Record<string, ConfigSchema> = {
 
 /** Variables that are not a service's own configuration. */
 const OTHERS = [
+  [
+    'TF_NUM_INTRAOP_THREADS',
+    'worker',
+    'WORKER_THREADS',
+    'TensorFlow: threads of one operation; a value that is set wins',
+  ],
+  [
+    'TF_NUM_INTEROP_THREADS',
+    'worker',
+    'WORKER_THREADS',
+    'TensorFlow: operations at the same time; a value that is set wins',
+  ],
+  ['TF_ENABLE_ONEDNN_OPTS', 'worker', '1', 'TensorFlow: oneDNN kernels, measured faster on every CPU tried'],
+  ['TF_CPP_MIN_LOG_LEVEL', 'worker', '2', 'TensorFlow: least severe log line, 0 to 3'],
+  ['TMPDIR', 'worker', '/tmp', 'compiled graphs are written there for a moment'],
   ['NATS_SERVER', 'npm start, tests', '.native/bin/nats-server', 'nats-server binary'],
   ['DOWNPOUR_PORT', 'docker compose', '8080', "host port of the gateway's HTTP API"],
   [
