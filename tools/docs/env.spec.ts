@@ -21,12 +21,7 @@ const OTHERS = [
     'WORKER_THREADS',
     'TensorFlow: threads of one operation; a value that is set wins',
   ],
-  [
-    'TF_NUM_INTEROP_THREADS',
-    'worker',
-    'WORKER_THREADS',
-    'TensorFlow: operations at the same time; a value that is set wins',
-  ],
+  ['TF_NUM_INTEROP_THREADS', 'worker', '1', 'TensorFlow: operations at the same time; a value that is set wins'],
   ['TF_ENABLE_ONEDNN_OPTS', 'worker', '1', 'TensorFlow: oneDNN kernels, measured faster on every CPU tried'],
   ['TF_CPP_MIN_LOG_LEVEL', 'worker', '2', 'TensorFlow: least severe log line, 0 to 3'],
   ['TMPDIR', 'worker', '/tmp', 'compiled graphs are written there for a moment'],
