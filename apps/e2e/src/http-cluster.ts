@@ -8,25 +8,29 @@ export interface ClusterSize {
   workers: number;
   shards: number;
   maxPayloadBytes?: number;
+  /** NATS servers that are there already, separated by commas. @default one of its own */
+  servers?: string;
   env?: Record<string, string>;
 }
 
 /** A whole cluster as users have it: every service a process, spoken to over HTTP. */
 export class HttpCluster {
-  readonly nats: NatsServer;
+  /** Null where the servers were given. */
+  readonly nats: NatsServer | null;
   readonly processes: ServiceProcess[] = [];
   readonly #env: Record<string, string>;
   #client: GatewayClient | null = null;
   #url = '';
 
-  private constructor(nats: NatsServer, env: Record<string, string>) {
+  private constructor(nats: NatsServer | null, env: Record<string, string>) {
     this.nats = nats;
     this.#env = env;
   }
 
-  static async start({ workers, shards, maxPayloadBytes, env = {} }: ClusterSize): Promise<HttpCluster> {
-    const nats = await startNatsServer(maxPayloadBytes === undefined ? {} : { maxPayloadBytes });
-    const cluster = new HttpCluster(nats, env);
+  static async start({ workers, shards, maxPayloadBytes, servers, env = {} }: ClusterSize): Promise<HttpCluster> {
+    const nats =
+      servers === undefined ? await startNatsServer(maxPayloadBytes === undefined ? {} : { maxPayloadBytes }) : null;
+    const cluster = new HttpCluster(nats, { NATS_URL: servers ?? nats!.url, ...env });
     await Promise.all([
       cluster.add('gateway', 1),
       cluster.add('data-sharder', 1),
@@ -58,7 +62,7 @@ export class HttpCluster {
   async add(role: Role, count: number): Promise<ServiceProcess[]> {
     const started = Array.from(
       { length: count },
-      () => new ServiceProcess(role, { NATS_URL: this.nats.url, INSTANCE_NAME: role, ...this.#env }),
+      () => new ServiceProcess(role, { INSTANCE_NAME: role, ...this.#env }),
     );
     this.processes.push(...started);
     await Promise.all(started.map((process) => process.ready()));
@@ -93,7 +97,7 @@ export class HttpCluster {
 
   async stop(): Promise<void> {
     await Promise.all(this.processes.map((process) => process.stop()));
-    await this.nats.stop();
+    await this.nats?.stop();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { JobEvent, JobRecord } from '@downpour/contracts';
 import { objects } from '@downpour/contracts';
+import { until } from '@downpour/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BareCluster } from './bare-cluster.ts';
 
@@ -61,5 +62,38 @@ describe('MNIST with two shards and two workers', () => {
     expect(job.state, `${job.reason}\n${cluster.logs()}`).toBe('succeeded');
     expect(job.result!.accuracy).toBeGreaterThan(0.9);
     expectExactLedger(job, 2);
+  });
+
+  it('uses a worker that joins in mid-job at once, and lets one leave in order', async () => {
+    const id = await cluster.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', epochs: 2, batchSize: BATCH });
+    const heard = new Set<string>();
+    const stop = await cluster.follow(id, (event) => event.type === 'worker' && heard.add(event.instance));
+    await until(() => heard.size > 0, { timeoutMs: 60_000 });
+    const [joiner] = await cluster.add('worker', 1, { INSTANCE_NAME: 'joiner' });
+    await until(() => [...heard].some((instance) => instance.startsWith('joiner')), { timeoutMs: 60_000 });
+    expect(await joiner!.stop()).toBeLessThan(10_000);
+    expect(await joiner!.exited).toEqual({ code: 0, signal: null });
+    const job = await cluster.untilEnded(id);
+    stop();
+    expect(job.state, `${job.reason}\n${cluster.logs()}`).toBe('succeeded');
+    expectExactLedger(job, 2);
+  });
+
+  it('shares its workers between two jobs', async () => {
+    const spec = { model: { zoo: 'logistic' as const }, dataset: 'mnist', epochs: 1, batchSize: BATCH };
+    const ids = [await cluster.submit(spec), await cluster.submit({ ...spec, seed: 2 })];
+    const order: string[] = [];
+    const stops = await Promise.all(
+      ids.map((id) => cluster.follow(id, (event) => void (event.type === 'worker' && order.push(id)))),
+    );
+    const jobs = await Promise.all(ids.map((id) => cluster.untilEnded(id)));
+    for (const stop of stops) stop();
+    for (const job of jobs) {
+      expect(job.state, `${job.reason}\n${cluster.logs()}`).toBe('succeeded');
+      expectExactLedger(job, 1);
+    }
+    // Neither waits for the other to end.
+    expect(order.indexOf(ids[1]!)).toBeLessThan(order.lastIndexOf(ids[0]!));
+    expect(order.indexOf(ids[0]!)).toBeLessThan(order.lastIndexOf(ids[1]!));
   });
 });
