@@ -77,6 +77,23 @@ describe.each([
     await expect(store.get('up/y')).rejects.toMatchObject({ code: 'not-found' });
   });
 
+  it('are listed at once while others are removed', async () => {
+    await store.put('list/kept', patternBytes(10));
+    let slowestMs = 0;
+    const list = async () => {
+      const began = performance.now();
+      const names = (await store.list('list/')).map(({ name }) => name);
+      slowestMs = Math.max(slowestMs, performance.now() - began);
+      expect(names).toContain('list/kept');
+    };
+    for (let round = 0; round < 5; round++) {
+      const passing = Array.from({ length: 10 }, (_, index) => `list/passing-${index}`);
+      await Promise.all(passing.map((name) => store.put(name, patternBytes(10))));
+      await Promise.all(passing.map((name) => Promise.all([store.remove(name), list(), list()])));
+    }
+    expect(slowestMs).toBeLessThan(5000);
+  });
+
   it('leave nothing behind when they are removed', async () => {
     const jsm = await jetstreamManager(link.nc);
     const before = (await jsm.streams.info('OBJ_dp-objects')).state.messages;

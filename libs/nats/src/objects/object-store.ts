@@ -92,9 +92,19 @@ export class ObjectStore {
     for (const { name } of await this.list(prefix)) await this.remove(name);
   }
 
-  async list(prefix = ''): Promise<StoredObject[]> {
-    const infos = await this.#call(prefix, (bucket) => bucket.list());
-    return infos.filter(({ name, deleted }) => !deleted && name.startsWith(prefix)).map(storedObject);
+  /**
+   * What there is, by what the stream says of its subjects. The client's own `list` counts messages that a removal takes away meanwhile, and then
+   * waits half a minute for them.
+   */
+  list(prefix = ''): Promise<StoredObject[]> {
+    return this.#call(prefix, async (bucket) => {
+      const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
+      const filter = `${metaSubject('')}>`;
+      const { state } = await jsm.streams.info(`OBJ_${buckets.objects}`, { subjects_filter: filter });
+      const names = Object.keys(state.subjects ?? {}).map(nameOfSubject);
+      const infos = await Promise.all(names.filter((name) => name.startsWith(prefix)).map((name) => bucket.info(name)));
+      return infos.filter((info) => info !== null && !info.deleted).map((info) => storedObject(info as ObjectInfo));
+    });
   }
 
   get #chunkBytes(): number {
@@ -124,6 +134,9 @@ const storedObject = ({ name, size, digest, mtime }: ObjectInfo): StoredObject =
 /** Subject of an object's description: @nats-io/obj, objectstore.ts, _metaSubject. */
 const metaSubject = (name: string): string =>
   `$O.${buckets.objects}.M.${Buffer.from(name).toString('base64').replaceAll('+', '-').replaceAll('/', '_')}`;
+
+const nameOfSubject = (subject: string): string =>
+  Buffer.from(subject.slice(metaSubject('').length), 'base64url').toString('utf8');
 
 function* chunksOf(bytes: Uint8Array): Generator<Uint8Array> {
   for (let begin = 0; begin < bytes.byteLength; begin += CHUNK_BYTES)
