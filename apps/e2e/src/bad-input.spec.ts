@@ -23,7 +23,7 @@ describe('bad input, on a real cluster', () => {
     cluster = await HttpCluster.start({
       workers: 1,
       shards: 1,
-      env: { MAX_UPLOAD_BYTES: String(4 * 2 ** 20), MAX_DATASET_BYTES: String(8 * 2 ** 20) },
+      env: { MAX_UPLOAD_BYTES: String(4 * 2 ** 20), MAX_DATASET_BYTES: String(60 * 2 ** 20) },
     });
   });
   afterAll(() => cluster?.stop());
@@ -43,7 +43,7 @@ describe('bad input, on a real cluster', () => {
       idxSpec,
       { 'train-images': idx([10, 2, 2], Array(40).fill(1), 30), 'train-labels': idx([10], Array(10).fill(0)) },
       422,
-      /train-images.*40|40.*train-images/s,
+      /train-images: is cut off.*56 bytes, 46 found/,
     ],
     [
       'an IDX with fewer labels than images',
@@ -58,12 +58,16 @@ describe('bad input, on a real cluster', () => {
     [
       'a zip bomb',
       images,
-      { train: new Blob([zipSync({ 'a/big.png': new Uint8Array(64 * 2 ** 20) }, { level: 9 })]) },
+      {
+        train: new Blob([
+          zipSync({ 'a/big.png': new Uint8Array(64 * 2 ** 20), 'b/small.png': new Uint8Array(9) }, { level: 9 }),
+        ]),
+      },
       422,
       /MAX_DATASET_BYTES|more than|bytes/,
     ],
     ['garbage instead of a zip', images, { train: text('not a zip') }, 422, /zip/i],
-    ['a file that the format does not have', csv, { trian: text('x,y\n1,a\n') }, 400, /train/],
+    ['a file that the format does not have', csv, { trian: text('x,y\n1,a\n') }, 422, /train/],
   ])('refuses %s, says what is wrong, and stores nothing', async (_, spec, files, status, message) => {
     const error = await refused(cluster.client.upload(spec, files));
     expect(error.message).toMatch(message);

@@ -38,11 +38,10 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     const path = request.url.split('?', 1)[0] ?? '/';
-    // A body that was refused is not read to its end: the connection cannot serve another request.
-    const headers = problem.status === 413 ? { ...problem.headers, connection: 'close' } : problem.headers;
+    if (problem.status === 413) discardRest(request);
     void reply
       .code(problem.status)
-      .headers(headers)
+      .headers(problem.headers)
       .header('content-type', 'application/problem+json')
       .header('cache-control', 'no-store')
       .send(JSON.stringify(problem.document(path)));
@@ -96,4 +95,16 @@ export function unsupportedMediaType(wanted: string): ProblemError {
 function isFrameworkError(error: unknown): error is FrameworkError {
   const { statusCode } = (error ?? {}) as { statusCode?: unknown };
   return error instanceof Error && typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500;
+}
+
+/** How long what is still sent of a refused body is thrown away. */
+const LINGER_MS = 2_000;
+
+/** A sender that is cut off while it sends may never read why. So the rest is taken and dropped for a while; then the connection ends. */
+function discardRest({ raw }: FastifyRequest): void {
+  if (raw.readableEnded || raw.destroyed) return;
+  raw.unpipe();
+  raw.resume();
+  const timer = setTimeout(() => raw.socket.destroy(), LINGER_MS);
+  raw.once('close', () => clearTimeout(timer));
 }
