@@ -68,9 +68,9 @@ describe('MNIST with two shards and two workers', () => {
     const id = await cluster.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', epochs: 2, batchSize: BATCH });
     const heard = new Set<string>();
     const stop = await cluster.follow(id, (event) => event.type === 'worker' && heard.add(event.instance));
-    await until(() => heard.size > 0, { timeoutMs: 60_000 });
+    await until('training', () => heard.size > 0, 60_000);
     const [joiner] = await cluster.add('worker', 1, { INSTANCE_NAME: 'joiner' });
-    await until(() => [...heard].some((instance) => instance.startsWith('joiner')), { timeoutMs: 60_000 });
+    await until('the joiner to train', () => [...heard].some((instance) => instance.startsWith('joiner')), 60_000);
     expect(await joiner!.stop()).toBeLessThan(10_000);
     expect(await joiner!.exited).toEqual({ code: 0, signal: null });
     const job = await cluster.untilEnded(id);
