@@ -26,7 +26,7 @@ const header = (push: number): PushHeader => ({
 });
 
 describe('a cluster of three NATS servers', () => {
-  it('loses one after the other and nothing else', { timeout: 120_000 }, async () => {
+  it('loses one after the other and nothing else', { timeout: 240_000 }, async () => {
     const cluster = await startNatsCluster(3);
     const links = await Promise.all([1, 2].map(() => connectNats({ servers: cluster.url })));
     const [link, other] = links as [(typeof links)[0], (typeof links)[0]];
@@ -72,7 +72,7 @@ describe('a cluster of three NATS servers', () => {
             ),
           30_000,
         );
-        const held = await until('the chunk', () => queue.next(500).catch(() => null), 30_000);
+        const held = await until('the chunk', () => queue.next(500).catch(() => null), 60_000);
         await held.done();
         await events.publish('j', { type: 'state', at: '', state: 'training', reason: null });
         await until('the lease', () => lease.held, 20_000);

@@ -27,6 +27,7 @@ import type { ChunkQueues } from './streams/chunk-queues.ts';
 import type { EvaluationQueue } from './streams/evaluation-queue.ts';
 import type { EventBus } from './streams/event-bus.ts';
 import { isNoRoom, isStreamNotFound, messageOf } from './streams/jetstream-errors.ts';
+import { ensureTakers } from './streams/takers.ts';
 import type { RequestClient } from './transport/request-client.ts';
 
 export interface CoordinatorPortParts {
@@ -93,6 +94,7 @@ export class NatsCoordinatorPort implements CoordinatorPort {
       num_replicas: log.replicas,
       duplicate_window: nanos(CHUNK_DEDUPE_MS),
     });
+    await ensureTakers(jsm, streams.chunks(jobId), subjects.chunk(jobId));
   }
 
   async removeStreams(jobId: string): Promise<void> {

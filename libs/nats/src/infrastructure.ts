@@ -5,6 +5,7 @@ import type { JetStreamManager, StreamConfig } from '@nats-io/jetstream';
 import { Objm } from '@nats-io/obj';
 import { nanos } from '@nats-io/nats-core';
 import { isStreamExists, messageOf } from './streams/jetstream-errors.ts';
+import { ensureTakers } from './streams/takers.ts';
 import type { NatsLink } from './link/nats-link.ts';
 import { pause } from './link/pause.ts';
 
@@ -37,6 +38,7 @@ export const ensureInfrastructure = async (link: NatsLink, options: Infrastructu
     try {
       const jsm = await jetstreamManager(link.nc, { timeout: 5000 });
       for (const config of streamConfigs(replicas)) await ensureStream(jsm, config);
+      await ensureTakers(jsm, streams.evaluations, subjects.evaluate('*'));
       await new Objm(link.nc).create(buckets.objects, { storage: StorageType.File, replicas });
       return;
     } catch (error) {

@@ -6,7 +6,6 @@ import { JetStreamApiError } from '@nats-io/jetstream';
  */
 const STREAM_NOT_FOUND = 10059;
 const STREAM_NAME_IN_USE = 10058;
-const CONSUMER_NOT_FOUND = 10014;
 const WRONG_LAST_SEQUENCE = 10071;
 const WRONG_LAST_SEQUENCE_UNKNOWN = 10164;
 const STREAM_STORE_FAILED = 10077;
@@ -18,7 +17,6 @@ const codeOf = (error: unknown): number => (error instanceof JetStreamApiError ?
 
 export const isStreamNotFound = (error: unknown): boolean => codeOf(error) === STREAM_NOT_FOUND;
 export const isStreamExists = (error: unknown): boolean => codeOf(error) === STREAM_NAME_IN_USE;
-export const isConsumerNotFound = (error: unknown): boolean => codeOf(error) === CONSUMER_NOT_FOUND;
 export const isMessageNotFound = (error: unknown): boolean => codeOf(error) === MESSAGE_NOT_FOUND;
 /** Somebody else wrote first. */
 export const isWrongRevision = (error: unknown): boolean =>

@@ -40,6 +40,8 @@ export interface StreamReaderOptions {
 }
 
 const HEARTBEAT_MS = 2000;
+/** While catching up: how long it takes at most to learn that there is nothing more. */
+const CATCH_UP_HEARTBEAT_MS = 500;
 const SILENCE_MS = 2.5 * HEARTBEAT_MS;
 const PULL_EXPIRES_MS = 30_000;
 /** The server forgets a consumer that nobody pulls from. Longer than any handler, shorter than it would matter. */
@@ -133,7 +135,7 @@ export class StreamReader {
     const name = `reader-${newMessageId().replace('.', '-')}`;
     let broken = (): void => undefined;
     const over = new Promise<void>((resolve) => (broken = resolve));
-    const life: Life = { expected: 1, heardAt: performance.now(), broken };
+    const life: Life = { expected: 1, heardAt: performance.now(), broken, behind: false };
     let subscription: Subscription | undefined;
     const offStatus = this.#link.onStatus(() => broken());
     const onStop = (): void => broken();
@@ -161,14 +163,18 @@ export class StreamReader {
       // From now on an interruption must not lose what comes next, even if nothing has come yet.
       if (start === 'new' && this.#received === 0) this.#received = info.delivered.stream_seq;
       if (start === 'lastPerSubject') this.#options.onBegin?.();
-      if (info.num_pending === 0) this.#enqueue('caughtUp');
-      life.pendingAtStart = info.num_pending;
+      life.behind = true;
+      if (info.num_pending === 0) this.#catchUp(life);
       const subject = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`;
       this.#asked = 0;
       this.#pull = (batch) => {
         if (this.#asked === 0) life.heardAt = performance.now();
         this.#asked += batch;
-        const request = { batch, expires: nanos(PULL_EXPIRES_MS), idle_heartbeat: nanos(HEARTBEAT_MS) };
+        const request = {
+          batch,
+          expires: nanos(PULL_EXPIRES_MS),
+          idle_heartbeat: nanos(life.behind ? CATCH_UP_HEARTBEAT_MS : HEARTBEAT_MS),
+        };
         this.#link.publish(subject, Buffer.from(JSON.stringify(request)), { reply: inbox });
       };
       this.#refill();
@@ -210,22 +216,26 @@ export class StreamReader {
       storedAtMs: delivery.storedAtMs,
       pending: delivery.pending,
     });
-    if (life.pendingAtStart !== undefined && life.pendingAtStart > 0 && delivery.pending === 0) {
-      life.pendingAtStart = 0;
-      this.#enqueue('caughtUp');
-    }
+    if (delivery.pending === 0) this.#catchUp(life);
   }
 
   /** The server's own words: heartbeats, the end of a pull, trouble. */
   #onStatus(life: Life, message: Msg): void {
     const { headers } = message;
-    if (headers?.code === 100) return;
+    // It has nothing to send: what it counted when reading began may have been removed meanwhile.
+    if (headers?.code === 100) return this.#catchUp(life);
     const left = Number(headers?.get('Nats-Pending-Messages') || 0);
     if (headers?.code === 408 || (headers?.code === 409 && headers.description === 'Batch Completed')) {
       this.#asked = Math.max(0, this.#asked - left);
       return this.#refill();
     }
     life.broken();
+  }
+
+  #catchUp(life: Life): void {
+    if (!life.behind) return;
+    life.behind = false;
+    this.#enqueue('caughtUp');
   }
 
   #refill(): void {
@@ -268,5 +278,6 @@ interface Life {
   expected: number;
   heardAt: number;
   broken: () => void;
-  pendingAtStart?: number;
+  /** Not everything that was stored when it began has come. */
+  behind: boolean;
 }

@@ -1,5 +1,5 @@
 import { DownpourError } from '@downpour/contracts';
-import { AckPolicy, DeliverPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { JetStreamClient } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
 import type { Msg } from '@nats-io/nats-core';
@@ -7,7 +7,8 @@ import type { z } from 'zod';
 import type { NatsLink } from '../link/nats-link.ts';
 import { confirmDone } from './confirm-done.ts';
 import { deliveryOf } from './delivery.ts';
-import { isConsumerNotFound, isStreamNotFound, messageOf } from './jetstream-errors.ts';
+import { isStreamNotFound, messageOf } from './jetstream-errors.ts';
+import { ensureTakers, TAKERS } from './takers.ts';
 import { pause } from '../link/pause.ts';
 
 /** A task in this process's hands. The queue is told that it is still worked on until it is done or given back. */
@@ -28,12 +29,9 @@ export interface WorkQueueOptions<Task> {
   schema: z.ZodType<Task>;
 }
 
-/** A task whose holder is silent for so long goes to another. */
-const ACK_WAIT_MS = 10_000;
 const WORKING_EVERY_MS = 3000;
-const CONSUMER = 'takers';
 /** What a reply may take beyond the wait that was asked for. */
-const REPLY_GRACE_MS = 5000;
+const REPLY_GRACE_MS = 2000;
 
 /** Takes tasks of a JetStream work-queue stream, one at a time, through a durable pull consumer that all takers share. */
 export class WorkQueue<Task> {
@@ -63,7 +61,7 @@ export class WorkQueue<Task> {
     try {
       if (!this.#hasConsumer) await this.#ensureConsumer();
       const request = waitMs <= 0 ? { batch: 1, no_wait: true } : { batch: 1, expires: nanos(waitMs) };
-      const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#options.stream}.${CONSUMER}`;
+      const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.#options.stream}.${TAKERS}`;
       // An inbox of its own: a task comes with the subject it was stored under, which the shared inbox would not recognise.
       const message = await this.#link.nc.request(subject, JSON.stringify(request), {
         timeout: waitMs + REPLY_GRACE_MS,
@@ -136,22 +134,8 @@ export class WorkQueue<Task> {
   }
 
   async #ensureConsumer(): Promise<void> {
-    const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
-    const { stream, filter } = this.#options;
-    try {
-      await jsm.consumers.info(stream, CONSUMER);
-    } catch (error) {
-      if (!isConsumerNotFound(error)) throw error;
-      await jsm.consumers.add(stream, {
-        durable_name: CONSUMER,
-        ack_policy: AckPolicy.Explicit,
-        deliver_policy: DeliverPolicy.All,
-        filter_subject: filter,
-        ack_wait: nanos(ACK_WAIT_MS),
-        max_ack_pending: -1,
-        max_waiting: 16_384,
-      });
-    }
+    const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false, timeout: REPLY_GRACE_MS });
+    await ensureTakers(jsm, this.#options.stream, this.#options.filter);
     this.#hasConsumer = true;
   }
 
