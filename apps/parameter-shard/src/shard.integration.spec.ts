@@ -237,8 +237,19 @@ describe('parameter-shards over NATS', () => {
     await expect(late).rejects.toMatchObject({ code: 'not-owner' });
   });
 
+  it('go on where they were when NATS was killed and is back', async () => {
+    await push(9);
+    await nats.kill();
+    const waiting = push(10);
+    await nats.restart();
+    await waiting;
+    await atVersion(11);
+    expectSame((await pull()).vector, history[11]!);
+    for (const { ledger } of await ledgers()) expect(ledger.applied).toBe(11);
+  });
+
   it('leave within seconds, with a last snapshot; another one goes on', async () => {
-    for (let at = 9; at < 12; at++) await push(at);
+    await push(11);
     await atVersion(12);
     const leaving = services.pop()!;
     const began = performance.now();
@@ -306,5 +317,12 @@ describe('parameter-shards over NATS', () => {
     );
     const asked = { type: 'ledger', v: 1, jobId: plan.jobId, shard: 0 };
     await expect(requests.request(subjects.ledger(instance(0)), asked)).rejects.toMatchObject({ code: 'not-owner' });
+  });
+
+  it('leave in time while NATS is away', async () => {
+    await nats.kill();
+    const began = performance.now();
+    await Promise.all(services.map((service) => service.stop()));
+    expect(performance.now() - began).toBeLessThan(10_000);
   });
 });
