@@ -10,7 +10,7 @@ const OPTIONS = [
   ['epochs', 'N', '5', 'passes over the training data'],
   ['batch-size', 'N', '64', 'examples of one step'],
   ['learning-rate', 'X', "the rule's", 'learning rate of the update rule'],
-  ['update-rule', 'NAME', 'momentum', 'sgd, momentum, adagrad, rmsprop, adam'],
+  ['update-rule', 'NAME', 'adam', 'sgd, momentum, adagrad, rmsprop, adam'],
   ['seed', 'N', '1', 'seeds initial parameters and shuffling'],
   ['stop-at', 'X', 'never', 'stop once test accuracy reaches X (0.99)'],
   ['spec', 'FILE', 'none', 'a job spec as JSON instead of the options above (POST /v1/jobs, see /docs)'],
@@ -126,8 +126,7 @@ function jobSpec(text: (name: OptionName) => string | undefined, shards: number)
     epochs: number('epochs'),
     batchSize: number('batch-size'),
     seed: number('seed'),
-    updateRule:
-      rule === undefined && learningRate === undefined ? undefined : { kind: rule ?? 'momentum', learningRate },
+    updateRule: rule === undefined && learningRate === undefined ? undefined : { kind: rule ?? 'adam', learningRate },
     stopAt: stopAt === undefined ? undefined : { metric: 'accuracy', value: stopAt },
   };
   const checked = jobSpecSchema.safeParse(spec);
