@@ -76,6 +76,8 @@ export default tseslint.config(
       ],
     },
   },
+  // Tools belong to no project: they look at all of them.
+  { files: ['tools/**/*.ts'], rules: { '@nx/enforce-module-boundaries': 'off' } },
   {
     files: ['**/*.mjs', '**/*.js'],
     languageOptions: {
