@@ -8,6 +8,8 @@ export default defineConfig({
   test: {
     include: ['src/*.spec.ts'],
     pool: 'forks',
+    // Real servers on a shared machine: one more try there, shown in the report. At home a failure is a failure.
+    retry: process.env['CI'] ? 1 : 0,
     // Each test has a cluster of its own; two at once would measure each other's load.
     fileParallelism: false,
     execArgv: ['--conditions=@downpour/source', '--no-warnings=ExperimentalWarning'],

@@ -30,7 +30,13 @@ describe('MNIST with two shards and two workers', () => {
   afterAll(() => cluster?.stop());
 
   it('trains an MLP for one epoch, every example counted once on each shard', async () => {
-    const id = await cluster.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', epochs: 1, batchSize: BATCH });
+    const id = await cluster.submit({
+      model: { zoo: 'mlp' },
+      dataset: 'mnist',
+      epochs: 1,
+      shards: 2,
+      batchSize: BATCH,
+    });
     const events: JobEvent[] = [];
     const stop = await cluster.follow(id, (event) => events.push(event));
     const job = await cluster.untilEnded(id);
@@ -48,7 +54,13 @@ describe('MNIST with two shards and two workers', () => {
   });
 
   it('counts every example once when a worker is killed in the middle', async () => {
-    const id = await cluster.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', epochs: 2, batchSize: BATCH });
+    const id = await cluster.submit({
+      model: { zoo: 'mlp' },
+      dataset: 'mnist',
+      epochs: 2,
+      shards: 2,
+      batchSize: BATCH,
+    });
     const victim = cluster.processes.find((process) => process.role === 'worker')!;
     let killed = false;
     const stop = await cluster.follow(id, (event) => {
@@ -65,7 +77,13 @@ describe('MNIST with two shards and two workers', () => {
   });
 
   it('uses a worker that joins in mid-job at once, and lets one leave in order', async () => {
-    const id = await cluster.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', epochs: 2, batchSize: BATCH });
+    const id = await cluster.submit({
+      model: { zoo: 'mlp' },
+      dataset: 'mnist',
+      epochs: 2,
+      shards: 2,
+      batchSize: BATCH,
+    });
     const heard = new Set<string>();
     const stop = await cluster.follow(id, (event) => event.type === 'worker' && heard.add(event.instance));
     await until('training', () => heard.size > 0, 60_000);
@@ -80,7 +98,7 @@ describe('MNIST with two shards and two workers', () => {
   });
 
   it('shares its workers between two jobs', async () => {
-    const spec = { model: { zoo: 'logistic' as const }, dataset: 'mnist', epochs: 1, batchSize: BATCH };
+    const spec = { model: { zoo: 'logistic' as const }, dataset: 'mnist', epochs: 1, shards: 2, batchSize: BATCH };
     const ids = [await cluster.submit(spec), await cluster.submit({ ...spec, seed: 2 })];
     const order: string[] = [];
     const stops = await Promise.all(
