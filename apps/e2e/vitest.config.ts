@@ -13,7 +13,7 @@ export default defineConfig({
     // Each test has a cluster of its own; two at once would measure each other's load.
     fileParallelism: false,
     execArgv: ['--conditions=@downpour/source', '--no-warnings=ExperimentalWarning'],
-    testTimeout: 180_000,
+    testTimeout: 300_000,
     hookTimeout: 60_000,
   },
 });

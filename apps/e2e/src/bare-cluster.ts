@@ -98,7 +98,7 @@ export class BareCluster {
   }
 
   /** Resolves with the job's record once it has ended. @throws Error with the logs of all processes after `timeoutMs` */
-  async untilEnded(id: string, timeoutMs = 150_000): Promise<JobRecord> {
+  async untilEnded(id: string, timeoutMs = 240_000): Promise<JobRecord> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const job = await this.job(id);
