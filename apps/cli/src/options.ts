@@ -6,6 +6,7 @@ const OPTIONS = [
   ['workers', 'N', '2', 'worker processes: each computes gradients on chunks of data'],
   ['shards', 'N', '2', 'parameter-shard processes: together they hold the model'],
   ['model', 'NAME', 'mnist-cnn', 'zoo model: logistic, mlp, lenet5, mnist-cnn'],
+  ['dropout', 'X', '0.4 for mnist-cnn', 'mlp and mnist-cnn: share of activations dropped before the last layer'],
   ['dataset', 'NAME', 'mnist', 'mnist, fashion-mnist, or the id of a data set uploaded earlier'],
   ['epochs', 'N', '5', 'passes over the training data'],
   ['batch-size', 'N', '64', 'examples of one step'],
@@ -118,9 +119,10 @@ function jobSpec(text: (name: OptionName) => string | undefined, shards: number)
   const learningRate = number('learning-rate');
   const rule = text('update-rule');
   const stopAt = number('stop-at');
+  const model = text('model') ?? 'mnist-cnn';
   const spec = {
     name: 'npm start',
-    model: { zoo: text('model') ?? 'mnist-cnn' },
+    model: { zoo: model, dropout: number('dropout') ?? (model === 'mnist-cnn' ? 0.4 : undefined) },
     dataset: text('dataset') ?? 'mnist',
     shards,
     epochs: number('epochs'),
