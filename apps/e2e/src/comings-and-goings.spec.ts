@@ -19,7 +19,13 @@ describe('processes that come and go', () => {
 
   it('goes on when a shard is killed: another takes it over, nothing is lost or doubled', async () => {
     cluster = await HttpCluster.start({ workers: 2, shards: 2 });
-    const { id } = await cluster.client.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', epochs: 3, seed: 5 });
+    const { id } = await cluster.client.submit({
+      model: { zoo: 'mlp' },
+      dataset: 'mnist',
+      batchSize: 256,
+      epochs: 3,
+      seed: 5,
+    });
     await until('half an epoch', async () => ((await cluster.client.job(id)).progress?.epochsDone ?? 0) > 0.5, 60_000);
     cluster.of('parameter-shard')[0]!.signal('SIGKILL');
     const job = await cluster.succeeded(id);
@@ -30,7 +36,13 @@ describe('processes that come and go', () => {
 
   it('goes on when gateway, sharder and a worker are killed and others take their place', async () => {
     cluster = await HttpCluster.start({ workers: 2, shards: 1 });
-    const { id } = await cluster.client.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', epochs: 3, seed: 5 });
+    const { id } = await cluster.client.submit({
+      model: { zoo: 'mlp' },
+      dataset: 'mnist',
+      batchSize: 256,
+      epochs: 3,
+      seed: 5,
+    });
     await until(
       'a third of an epoch',
       async () => ((await cluster.client.job(id)).progress?.epochsDone ?? 0) > 0.3,
@@ -49,6 +61,7 @@ describe('processes that come and go', () => {
     const { id } = await cluster.client.submit({
       model: { zoo: 'mlp' },
       dataset: 'mnist',
+      batchSize: 256,
       epochs: 4,
       shards: 2,
       seed: 5,

@@ -22,6 +22,7 @@ describe('jobs over HTTP', () => {
     const { id } = await cluster.client.submit({
       model: { zoo: 'mlp' },
       dataset: 'mnist',
+      batchSize: 256,
       evaluateEvery: 0.5,
       epochs: 1,
       seed: 3,
@@ -61,7 +62,7 @@ describe('jobs over HTTP', () => {
 
   it('gives two jobs at once a fair share of the workers', async () => {
     const submit = (seed: number) =>
-      cluster.client.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', epochs: 2, seed });
+      cluster.client.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', batchSize: 256, epochs: 2, seed });
     const [first, second] = await Promise.all([submit(1), submit(2)]);
     const shares: number[] = [];
     await until(
@@ -83,7 +84,7 @@ describe('jobs over HTTP', () => {
   });
 
   it('ends a cancelled job and frees its workers for the next', async () => {
-    const long = await cluster.client.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', epochs: 1000 });
+    const long = await cluster.client.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', batchSize: 256, epochs: 1000 });
     await until('it to train', async () => (await cluster.client.job(long.id)).state === 'training', 60_000);
     await cluster.client.cancel(long.id);
     expect((await cluster.client.untilTerminal(long.id, { signal: AbortSignal.timeout(30_000) })).state).toBe(
@@ -97,6 +98,7 @@ describe('jobs over HTTP', () => {
     const { id } = await cluster.client.submit({
       model: { zoo: 'mlp' },
       dataset: 'mnist',
+      batchSize: 256,
       epochs: 50,
       evaluateEvery: 0.25,
       stopAt: { metric: 'accuracy', value: 0.85 },

@@ -44,7 +44,13 @@ describe('docker compose', () => {
   }, 60_000);
 
   it('trains a job, and workers and shards added while it trains take part', async () => {
-    const { id } = await client.submit({ model: { zoo: 'mlp' }, dataset: 'mnist', epochs: 6, seed: 7 });
+    const { id } = await client.submit({
+      model: { zoo: 'mlp' },
+      dataset: 'mnist',
+      batchSize: 256,
+      epochs: 16,
+      seed: 7,
+    });
     const workers = new Set<string>();
     const owners = new Set<string>();
     const stop = new AbortController();

@@ -53,6 +53,7 @@ describe('a NATS cluster of three containers', () => {
     const { id } = await client.submit({
       model: { zoo: 'mlp' },
       dataset: 'mnist',
+      batchSize: 256,
       epochs: 2,
       log: { storage: 'file', replicas: 3 },
     });
