@@ -23,6 +23,7 @@ describe('jobs over HTTP', () => {
       model: { zoo: 'mlp' },
       dataset: 'mnist',
       batchSize: 256,
+      shards: 2,
       evaluateEvery: 0.5,
       epochs: 1,
       seed: 3,
