@@ -41,6 +41,7 @@ describe('a NATS server that takes 1 MB a message', () => {
       model: { zoo: 'mlp', hiddenUnits: [2048, 2048, 1024] },
       dataset: dataset.id,
       epochs: 2,
+      shards: 2,
       batchSize: 64,
       updateRule: { kind: 'adagrad', learningRate: 0.01 },
     });
