@@ -31,8 +31,7 @@ describe('processes that come and go', () => {
     const job = await cluster.succeeded(id);
     expectExactLedger(job, 3 * EXAMPLES);
     expect(new Set(job.ledger.map(({ instance }) => instance)).size).toBe(1);
-    // Loose: adam is unsteady with stale gradients (an undisturbed run ends anywhere from 0.92 to 0.95), more so after a shard has moved.
-    expect(job.result.accuracy).toBeGreaterThan(0.5);
+    expect(job.result.accuracy).toBeGreaterThan(0.93);
   });
 
   it('goes on when gateway, sharder and a worker are killed and others take their place', async () => {

@@ -40,7 +40,7 @@ describe('a NATS server that takes 1 MB a message', () => {
     const { id } = await cluster.client.submit({
       model: { zoo: 'mlp', hiddenUnits: [2048, 2048, 1024] },
       dataset: dataset.id,
-      epochs: 2,
+      epochs: 4,
       shards: 2,
       batchSize: 64,
       updateRule: { kind: 'adagrad', learningRate: 0.01 },
@@ -49,7 +49,7 @@ describe('a NATS server that takes 1 MB a message', () => {
     // 784 x 2048 + 2048 + 2048 x 2048 + 2048 + 2048 x 1024 + 1024 + 1024 x 2 + 2.
     expect(job.parameters).toBe(7_904_258);
     expect(job.ledger).toHaveLength(2);
-    expectExactLedger(job, 2 * EXAMPLES);
+    expectExactLedger(job, 4 * EXAMPLES);
     expect(job.result.accuracy).toBeGreaterThan(0.95);
   });
 });

@@ -9,9 +9,10 @@ export const workerConfigSchema = serviceConfigSchema('worker').extend({
       "Threads of one TensorFlow operation. 1 is best where workers share a machine; a machine's cores where one has it alone",
     ),
   FETCH_AHEAD: envBoolean()
-    .default(true)
+    .default(false)
     .describe(
-      "Fetch the next step's parameters while this one computes: hides the round trip at one step of staleness",
+      "Fetch the next step's parameters while this one computes: hides the round trip, at one step of staleness of every worker. " +
+        'Worth it where a round trip is long beside a step',
     ),
   OUTSTANDING_PUSHES: envInteger(1, 64)
     .default(4)

@@ -41,7 +41,7 @@ function gradientAt(w: number, begin: number, end: number): number {
 
 describe('Downpour SGD', () => {
   it('without overlap and with one replica is plain SGD', async () => {
-    const { parameters, train } = setUp({ fetchAhead: false });
+    const { parameters, train } = setUp();
     await train(0, 1);
     let w = 0;
     for (let begin = 0; begin < 40; begin += 5) w -= RATE * gradientAt(w, begin, begin + 5);
@@ -66,7 +66,7 @@ describe('Downpour SGD', () => {
   });
 
   it('pushes the sum of the gradients of each window', async () => {
-    const { parameters, compute, train } = setUp({ strategy: { nFetch: 100, nPush: 3 }, fetchAhead: false });
+    const { parameters, compute, train } = setUp({ strategy: { nFetch: 100, nPush: 3 } });
     await train(0);
     const gradients = compute.steps.map((step) => gradientAt(step.parameters[0]!, step.begin, step.end));
     expect(parameters.pushes.map((push) => push.gradient[0])).toEqual([
@@ -93,7 +93,7 @@ describe('Downpour SGD', () => {
   });
 
   it('counts steps for nFetch across chunks of a job and pushes within the chunk', async () => {
-    const { parameters, train } = setUp({ strategy: { nFetch: 3, nPush: 3 }, fetchAhead: false });
+    const { parameters, train } = setUp({ strategy: { nFetch: 3, nPush: 3 } });
     await train(0, 1);
     expect(parameters.pulls).toBe(3); // Steps 0, 3 and 6 of 8.
     expect(parameters.pushes.map((push) => [push.chunk, push.push, push.examples])).toEqual([
@@ -112,14 +112,14 @@ describe('Downpour SGD', () => {
   });
 
   it('says of each push the version that its window was computed on', async () => {
-    const { parameters, train } = setUp({ strategy: { nFetch: 2, nPush: 1 }, fetchAhead: false, latencyMs: 2 });
+    const { parameters, train } = setUp({ strategy: { nFetch: 2, nPush: 1 }, latencyMs: 2 });
     await train(0);
     expect(parameters.pushes.map((push) => push.versions[0]).slice(0, 2)).toEqual([0, 0]);
     for (const push of parameters.pushes) expect(push.versions[0]).toBeLessThanOrEqual(push.push);
   });
 
   it('overlaps the fetch of the next step with this one, at the price of one step of staleness', async () => {
-    const { parameters, compute, train } = setUp({ latencyMs: 5 });
+    const { parameters, compute, train } = setUp({ latencyMs: 5, fetchAhead: true });
     compute.before = () => new Promise((resolve) => setTimeout(resolve, 20));
     await train(0);
     // The fetch of step k began with step k - 1, when the pushes of steps up to k - 2 had been applied.
@@ -166,7 +166,7 @@ describe('Downpour SGD', () => {
   });
 
   it('waits when as many pushes are outstanding as may be', async () => {
-    const { parameters, compute, train } = setUp({ outstandingPushes: 2, latencyMs: 3 });
+    const { parameters, compute, train } = setUp({ outstandingPushes: 2, latencyMs: 3, fetchAhead: true });
     await train(0, 1);
     expect(parameters.mostOutstanding).toBe(2);
     expect(compute.steps).toHaveLength(8);
@@ -238,7 +238,7 @@ describe('Downpour SGD', () => {
   });
 
   it('reports each chunk with cumulative counters', async () => {
-    const { events, train } = setUp({ fetchAhead: false });
+    const { events, train } = setUp();
     await train(0, 1);
     expect(events).toMatchObject([
       { type: 'worker', examples: 20, steps: 4, epoch: 0, chunk: 0 },

@@ -9,8 +9,9 @@ import { stepSeed } from './step-seed.ts';
 export interface ReplicaOptions {
   /**
    * Fetch the next step's parameters while this step computes: the paper's "loosely synchronised threads". Hides the round trip, and costs
-   * one step of staleness: a step then never sees the push of the step before it.
-   * @default true
+   * one step of staleness of every replica: a step then never sees the push of the step before it. With two workers that is a staleness of
+   * 4 instead of 2 (bench/src/staleness.ts shows what it does to each update rule). Worth it where a round trip is long beside a step.
+   * @default false
    */
   fetchAhead?: boolean;
   /**
@@ -72,7 +73,7 @@ export class DownpourReplica {
   constructor(context: ReplicaContext, options: ReplicaOptions = {}) {
     this.#context = context;
     this.#options = {
-      fetchAhead: options.fetchAhead ?? true,
+      fetchAhead: options.fetchAhead ?? false,
       outstandingPushes: options.outstandingPushes ?? 4,
       eventIntervalMs: options.eventIntervalMs ?? 250,
       observe: options.observe ?? (() => undefined),
