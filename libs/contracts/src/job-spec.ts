@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { encodingSchema } from './encoding.ts';
 import { modelSpecSchema } from './model-spec.ts';
 import { updateRuleSchema } from './update-rule.ts';
 
@@ -76,6 +77,7 @@ export const jobSpecSchema = z
       .enum(['roundRobin', 'byteBalanced', 'split'])
       .default('split')
       .describe('How variables are laid on shards'),
+    encoding: encodingSchema.default({ gradients: 'float32', parameters: 'float32' }),
     evaluateEvery: z
       .number()
       .positive()

@@ -11,7 +11,7 @@ export const pullRequestSchema = z.strictObject({
 });
 export type PullRequest = z.infer<typeof pullRequestSchema>;
 
-/** Tensor `parameters`: float32 [length of the shard]; absent when `unchanged`. All of one version. */
+/** Tensor `parameters`: [length of the shard] in the job's encoding of parameters; absent when `unchanged`. All of one version. */
 export const pullReplySchema = z.strictObject({
   type: z.literal('pulled'),
   v: z.literal(1),

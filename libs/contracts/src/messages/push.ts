@@ -2,8 +2,8 @@ import { z } from 'zod';
 
 /**
  * Add a gradient to a shard: one record of the job's push log, subject `subjects.push(jobId, shard)`, sliced below max_payload.
- * Tensor `gradient`: float32 [length of the shard]; the sum over the window's steps of the mean gradient of each batch
- * for trainable values, the delta for state.
+ * Tensor `gradient`: [length of the shard] in the job's encoding of gradients (int8: with tensor `scales`, float32, one for each block of
+ * 256 values); the sum over the window's steps of the mean gradient of each batch for trainable values, the delta for state.
  */
 export const pushSchema = z.strictObject({
   type: z.literal('push'),
