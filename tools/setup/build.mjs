@@ -7,8 +7,18 @@ import { projectEnvironment, run } from './run.mjs';
 import { digest, readStamp } from './wheels.mjs';
 
 const stampFile = join(PATHS.stamps, 'build');
-const INPUTS = ['apps', 'libs', 'bench', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.base.json'];
-const OUTPUT = 'dist';
+const INPUTS = [
+  'apps',
+  'libs',
+  'bench',
+  'tools/build-kernels.mjs',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.base.json',
+];
+/** Of the TypeScript compiler, and of tools/build-kernels.mjs. */
+const OUTPUTS = new Set(['dist', 'wasm']);
 const IGNORED = new Set(['node_modules', 'results', 'coverage']);
 
 /** Names, sizes and times of all inputs: 20 ms, where `tsc -b` takes seconds to find out that it has nothing to do. */
@@ -23,7 +33,7 @@ export function scanWorkspace() {
       return;
     }
     for (const name of readdirSync(path).sort()) {
-      if (name === OUTPUT) outputs.push(relative(ROOT, join(path, name)));
+      if (OUTPUTS.has(name)) outputs.push(relative(ROOT, join(path, name)));
       else if (!IGNORED.has(name)) visit(join(path, name));
     }
   };

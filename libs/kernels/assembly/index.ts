@@ -1,0 +1,1 @@
+export { sgd } from './sgd';

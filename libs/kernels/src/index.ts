@@ -1,0 +1,1 @@
+export { VectorMemory } from './vector-memory.ts';
