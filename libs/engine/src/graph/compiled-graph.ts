@@ -7,7 +7,7 @@ import { prune } from './prune.ts';
 import { NotCompilable, type Recording } from './recording.ts';
 import { rewrite } from './rewrites/rewrite.ts';
 import { REWRITES } from './rewrites/rewrites.ts';
-import { savedModelOf, TAG, tensorName } from './saved-model.ts';
+import { fetchesOf, savedModelOf, TAG } from './saved-model.ts';
 
 /** A recording loaded into a TensorFlow session: host tensors in, host tensors out, one call for each run. */
 export class CompiledGraph {
@@ -23,7 +23,7 @@ export class CompiledGraph {
     this.#binding = binding;
     this.#inputs = pruned.inputs.map(({ name }) => name);
     this.#inputNames = this.#inputs.map((name) => `${name}:0`).join(',');
-    this.#outputNames = pruned.outputs.map(tensorName).join(',');
+    this.#outputNames = fetchesOf(pruned).join(',');
     this.#session = load(binding, savedModelOf(pruned, binding));
   }
 

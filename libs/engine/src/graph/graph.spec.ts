@@ -21,7 +21,7 @@ const vector = (...values: number[]): HostTensor => ({
   values: Float32Array.from(values),
 });
 const recorded = (inputs: Record<string, HostTensor>, body: (inputs: Record<string, Tensor>) => Tensor[]) =>
-  tidied(tensorflow, () => record(tensorflow.backend, inputs, body));
+  tidied(tensorflow, () => record(tensorflow.backend, inputs, (tensors) => ({ outputs: body(tensors) })));
 const names = ({ ops }: Recording) => ops.map(({ name }) => name);
 
 describe('A recording', () => {
@@ -67,6 +67,7 @@ describe('A recording', () => {
       constants: [],
       ops: [{ name: 'NoSuchOp', attributes: [], inputs: [], results: [{ shape: [], dtype: 1 }] }],
       outputs: [{ kind: 'op', index: 0, output: 0 }],
+      effects: [],
     };
     expect(() => new CompiledGraph(tensorflow.backend.binding, recording)).toThrow(NotCompilable);
   });

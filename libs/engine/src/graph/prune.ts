@@ -1,10 +1,10 @@
 import type { Recording, Source } from './recording.ts';
 
-/** Without what no output depends on: ops of the trace whose results were dropped, and their constants. */
+/** Without what no output or effect depends on: ops of the trace whose results were dropped, and their constants. */
 export function prune(recording: Recording): Recording {
-  const { inputs, constants, ops, outputs } = recording;
+  const { inputs, constants, ops, outputs, effects } = recording;
   const needed = new Set<string>();
-  const open = [...outputs];
+  const open = [...outputs, ...effects];
   while (open.length > 0) {
     const source = open.pop()!;
     const key = keyOf(source);
@@ -33,6 +33,7 @@ export function prune(recording: Recording): Recording {
     constants: keptConstants.kept,
     ops: keptOps.kept.map((op) => ({ ...op, inputs: op.inputs.map(moved) })),
     outputs: outputs.map(moved),
+    effects: effects.map(moved),
   };
 }
 

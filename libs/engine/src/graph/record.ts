@@ -63,6 +63,11 @@ class Recorder {
   }
 }
 
+export interface Recorded {
+  outputs: Tensor[];
+  effects?: Tensor[];
+}
+
 /**
  * Runs `body` once on real inputs, recording every op. The inputs' values are not part of the recording. Call inside `tf.tidy`.
  * @throws NotCompilable
@@ -70,7 +75,7 @@ class Recorder {
 export function record(
   backend: Backend,
   inputs: Record<string, HostTensor>,
-  body: (inputs: Record<string, Tensor>) => Tensor[],
+  body: (inputs: Record<string, Tensor>) => Recorded,
 ): Recording {
   const real = backend.binding;
   const recorder = new Recorder(real);
@@ -82,9 +87,11 @@ export function record(
   }
   backend.binding = recorder.binding;
   try {
-    const outputs = backend.getInputTensorIds(body(tensors)).map((id) => recorder.source(id));
+    const sources = (list: Tensor[]) => backend.getInputTensorIds(list).map((id) => recorder.source(id));
+    const { outputs, effects = [] } = body(tensors);
     const described = Object.entries(inputs).map(([name, { shape, dtype }]) => ({ name, shape, dtype }));
-    return { inputs: described, constants: recorder.constants, ops: recorder.ops, outputs };
+    const made = { outputs: sources(outputs), effects: sources(effects) };
+    return { inputs: described, constants: recorder.constants, ops: recorder.ops, ...made };
   } finally {
     backend.binding = real;
   }

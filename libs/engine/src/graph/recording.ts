@@ -23,6 +23,8 @@ export interface Recording {
   constants: (RecordedTensor & { values: HostValues })[];
   ops: RecordedOp[];
   outputs: Source[];
+  /** What must run although no output depends on it: ops that write into an input's memory. */
+  effects: Source[];
 }
 
 /** This model's step can't be a graph; the message says why. Its steps run op by op. */

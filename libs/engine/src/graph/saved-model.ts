@@ -13,6 +13,14 @@ export function tensorName(source: Source): string {
   return source.kind === 'constant' ? `constant_${source.index}:0` : `op_${source.index}:${source.output}`;
 }
 
+/** Name of the first output where ops must run before it is there. */
+const LAST = 'last';
+
+/** What to ask a session for, by output. */
+export function fetchesOf({ outputs, effects }: Recording): string[] {
+  return outputs.map((output, i) => (i === 0 && effects.length > 0 ? `${LAST}:0` : tensorName(output)));
+}
+
 /** A recording as the bytes of a `saved_model.pb`: inputs become placeholders of fixed shape. */
 export function savedModelOf(recording: Recording, binding: Binding): Uint8Array {
   const nodes = [
@@ -30,6 +38,7 @@ export function savedModelOf(recording: Recording, binding: Binding): Uint8Array
         Object.fromEntries(op.attributes.map((attribute) => [attribute.name, opAttr(attribute, binding)])),
       ),
     ),
+    ...lastOf(recording),
   ];
   const versions = new messages.VersionDef();
   versions.setProducer(PRODUCER);
@@ -45,6 +54,20 @@ export function savedModelOf(recording: Recording, binding: Binding): Uint8Array
   savedModel.setSavedModelSchemaVersion(1);
   savedModel.setMetaGraphsList([metaGraph]);
   return savedModel.serializeBinary();
+}
+
+/** The first output once more, after all effects: the session's runs can only be asked for outputs. */
+function lastOf({ inputs, constants, ops, outputs, effects }: Recording): NodeMessage[] {
+  const [first] = outputs;
+  if (effects.length === 0 || !first) return [];
+  const { dtype } =
+    first.kind === 'op'
+      ? ops[first.index]!.results[first.output]!
+      : first.kind === 'constant'
+        ? constants[first.index]!
+        : inputs.find(({ name }) => name === first.name)!;
+  const after = effects.map((effect) => `^${tensorName(effect).split(':')[0]!}`);
+  return [node(LAST, 'Identity', [tensorName(first), ...after], { T: typeAttr(dtype) })];
 }
 
 function node(name: string, op: string, inputs: string[], attributes: Record<string, AttrMessage>): NodeMessage {

@@ -2,11 +2,14 @@ import type { TrainingModel } from '@downpour/models';
 import type { Tensor } from '@tensorflow/tfjs';
 import { CompiledGraph } from '../graph/compiled-graph.ts';
 import { GraphCache } from '../graph/graph-cache.ts';
-import { record } from '../graph/record.ts';
+import { record, type Recorded } from '../graph/record.ts';
+import { sharedVector } from '../shared-vectors.ts';
+import { usedInPlace } from '../tensorflow/in-place.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { tidied } from '../tensorflow/tidied.ts';
 import type { Batch, HostEvaluation, HostStep, StepRunner } from './batch.ts';
-import { castFeatures, flatten, hostTensors, parameterTensors, uniformFrom, type HostTensor } from './step-inputs.ts';
+import { gradientInputs, piecesOf, writeGradients } from './gradient-pieces.ts';
+import { castFeatures, hostTensors, parameterTensors, uniformFrom, type HostTensor } from './step-inputs.ts';
 
 /**
  * Graphs kept for a model: a graph is of one batch size. Usual are a full and a short batch for training and the same for
@@ -22,30 +25,44 @@ export class CompiledRunner implements StepRunner {
   readonly #tensorflow: TensorFlow;
   readonly #model: TrainingModel;
   readonly #graphs = new GraphCache(GRAPHS);
+  readonly #pieces: ReturnType<typeof piecesOf>;
+  /** Memory that graphs can write into, for callers whose own they can't. */
+  #scratch: Float32Array | null = null;
 
   constructor(tensorflow: TensorFlow, model: TrainingModel) {
     this.#tensorflow = tensorflow;
     this.#model = model;
+    this.#pieces = piecesOf(model.layout);
   }
 
-  /** @throws NotCompilable */
+  /** `gradient` in memory that starts at a multiple of 64 bytes is written by the graph itself. @throws NotCompilable */
   step(parameters: Float32Array, batch: Batch, seed: number, gradient?: Float32Array): HostStep {
-    const inputs = hostTensors(this.#tensorflow.backend.binding, this.#model, parameters, batch, seed);
+    const { binding } = this.#tensorflow.backend;
+    const inPlace = gradient && usedInPlace(binding, gradient);
+    const written = inPlace ? gradient : (this.#scratch ??= sharedVector(this.#model.layout.length));
+    const inputs = {
+      ...hostTensors(binding, this.#model, parameters, batch, seed),
+      ...gradientInputs(binding, this.#pieces, written),
+    };
     const graph = this.#graph('step', batch, inputs, (tensors, values, features) => {
       const uniform = uniformFrom(this.#tensorflow, tensors['seed']!);
       const { gradients, stats } = this.#model.step(values, features, tensors['labels']!, uniform);
-      return [stats, ...gradients];
+      return { outputs: [stats], effects: writeGradients(this.#tensorflow, this.#pieces, tensors, gradients) };
     });
-    const [stats, ...gradients] = graph.run(inputs);
-    return { gradient: flatten(this.#model, gradients, gradient), loss: stats![0]!, correct: stats![1]! };
+    const [stats] = graph.run(inputs);
+    const result = { loss: stats![0]!, correct: stats![1]! };
+    if (inPlace) return { gradient, ...result };
+    if (!gradient) return { gradient: written.slice(), ...result };
+    gradient.set(written);
+    return { gradient, ...result };
   }
 
   /** @throws NotCompilable */
   evaluate(parameters: Float32Array, batch: Batch): HostEvaluation {
     const inputs = hostTensors(this.#tensorflow.backend.binding, this.#model, parameters, batch, 0);
-    const graph = this.#graph('evaluate', batch, inputs, (tensors, values, features) => [
-      this.#model.evaluate(values, features, tensors['labels']!),
-    ]);
+    const graph = this.#graph('evaluate', batch, inputs, (tensors, values, features) => ({
+      outputs: [this.#model.evaluate(values, features, tensors['labels']!)],
+    }));
     const [sums] = graph.run(inputs);
     return { lossSum: sums![0]!, correct: sums![1]! };
   }
@@ -58,7 +75,7 @@ export class CompiledRunner implements StepRunner {
     kind: 'step' | 'evaluate',
     batch: Batch,
     inputs: Record<string, HostTensor>,
-    body: (tensors: Record<string, Tensor>, parameters: Tensor[], features: Tensor) => Tensor[],
+    body: (tensors: Record<string, Tensor>, parameters: Tensor[], features: Tensor) => Recorded,
   ): CompiledGraph {
     const isByte = batch.features instanceof Uint8Array;
     return this.#graphs.get(`${kind} ${batch.count} ${isByte}`, () => {

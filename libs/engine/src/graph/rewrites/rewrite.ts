@@ -57,7 +57,7 @@ export function rewrite(recording: Recording, rules: readonly Rewrite[], binding
       places.push(op.results.map((_, output) => ({ kind: 'op', index, output })));
     }
   }
-  return { ...recording, ops, outputs: recording.outputs.map(moved) };
+  return { ...recording, ops, outputs: recording.outputs.map(moved), effects: recording.effects.map(moved) };
 }
 
 export function same(a: Source, b: Source): boolean {
