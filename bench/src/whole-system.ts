@@ -1,0 +1,116 @@
+import type { BenchOptions } from './options.ts';
+import { Cluster } from './harness/cluster.ts';
+import { TensorFlowChild, type Computed } from './harness/tensorflow-child.ts';
+import { measureTraining, type TrainingWindow } from './harness/training-window.ts';
+import { endlessJob, type WorkloadName } from './workloads.ts';
+
+/** One way to run a workload on the cluster. */
+export interface Configuration {
+  encoding: string;
+  /** nFetch and nPush. */
+  n: number;
+}
+
+export interface Measured {
+  workload: WorkloadName;
+  /** By repetition. */
+  configurations: { configuration: Configuration; windows: TrainingWindow[] }[];
+  /** tfjs-node's model.fit in one process. */
+  fit: Computed[];
+  /** Two processes at once, each running the bare compiled step: both together. */
+  bare: Computed[];
+}
+
+export const WORKERS = 2;
+export const SHARDS = 2;
+
+/**
+ * Two workers, two shards, NATS: every workload in every encoding, and beside each repetition its baselines, so that all are of the same
+ * minute. Measured once in a run: benches 2 and 3 look at the same jobs.
+ */
+export class WholeSystem {
+  readonly #options: BenchOptions;
+  readonly #signal: AbortSignal;
+  readonly #progress: (what: string) => void;
+  #measured: Promise<Measured[]> | null = null;
+
+  constructor(options: BenchOptions, signal: AbortSignal, progress: (what: string) => void) {
+    this.#options = options;
+    this.#signal = signal;
+    this.#progress = progress;
+  }
+
+  measured(): Promise<Measured[]> {
+    return (this.#measured ??= this.#measure());
+  }
+
+  async #measure(): Promise<Measured[]> {
+    const { workloads, repetitions, quick } = this.#options;
+    this.#progress('starting 2 workers, 2 shards, NATS and the baselines');
+    const [cluster, one, other] = await Promise.all([
+      Cluster.start({ workers: WORKERS, shards: SHARDS }),
+      TensorFlowChild.start(1),
+      TensorFlowChild.start(1),
+    ]);
+    const all = workloads.map((workload): Measured => {
+      const configurations = configurationsOf(workload, this.#options).map((configuration) => ({
+        configuration,
+        windows: [] as TrainingWindow[],
+      }));
+      return { workload, configurations, fit: [], bare: [] };
+    });
+    try {
+      // A quick run takes its repetitions from one job, a full one starts a job for each.
+      for (let repetition = 0; repetition < repetitions; repetition++) {
+        for (const measured of all) {
+          await this.#baselines(measured, one, other, `${repetition + 1} of ${repetitions}`);
+          if (quick && repetition > 0) continue;
+          for (const entry of measured.configurations)
+            entry.windows.push(...(await this.#job(cluster, measured.workload, entry.configuration, repetition)));
+        }
+      }
+    } finally {
+      await Promise.all([cluster.stop(), one.stop(), other.stop()]);
+    }
+    return all;
+  }
+
+  async #baselines({ workload, fit, bare }: Measured, one: TensorFlowChild, other: TensorFlowChild, which: string) {
+    const { windowMs, quick } = this.#options;
+    this.#signal.throwIfAborted();
+    this.#progress(`${workload}: tfjs-node model.fit, ${which}`);
+    fit.push(await one.fit(workload, quick ? windowMs / 2 : windowMs));
+    this.#signal.throwIfAborted();
+    this.#progress(`${workload}: two bare compiled steps at once, ${which}`);
+    const both = await Promise.all([one, other].map((child) => child.compiled(workload, windowMs)));
+    bare.push({
+      examples: both.reduce((sum, { examples }) => sum + examples, 0),
+      seconds: Math.max(...both.map(({ seconds }) => seconds)),
+      cpuSeconds: both.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+    });
+  }
+
+  #job(cluster: Cluster, workload: WorkloadName, configuration: Configuration, repetition: number) {
+    const { windowMs, quick, repetitions } = this.#options;
+    const which = quick ? '' : `, ${repetition + 1} of ${repetitions}`;
+    this.#progress(`${workload}: job in ${nameOf(configuration)}${which}`);
+    return measureTraining(cluster, endlessJob(workload, { ...configuration, shards: SHARDS }), {
+      warmUpMs: quick ? 700 : 2000,
+      windowMs,
+      windows: quick ? repetitions : 1,
+      signal: this.#signal,
+    });
+  }
+}
+
+export function nameOf({ encoding, n }: Configuration): string {
+  return `${encoding}, n=${n}`;
+}
+
+/** Every encoding at n = 1; the small model also at n = 4, where the wire is paid once in four steps. */
+function configurationsOf(workload: WorkloadName, { encodings }: BenchOptions): Configuration[] {
+  const everyStep = encodings.map((encoding) => ({ encoding, n: 1 }));
+  if (workload !== 'mlp-small') return everyStep;
+  const ends = encodings.length > 1 ? [encodings[0]!, encodings.at(-1)!] : encodings;
+  return [...everyStep, ...ends.map((encoding) => ({ encoding, n: 4 }))];
+}
