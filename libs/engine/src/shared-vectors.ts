@@ -23,10 +23,18 @@ export class SharedVectors {
   }
 }
 
-/** Growable shared memory starts at a page, so TensorFlow reads it where it is; other memory it copies to align it. */
+/** A vector that TensorFlow reads and writes where it is, and so does every thread. */
 export function sharedVector(length: number): Float32Array {
-  const bytes = Math.max(4, length * 4);
+  return new Float32Array(sharedMemory(length * Float32Array.BYTES_PER_ELEMENT), 0, length);
+}
+
+/**
+ * Memory that all threads see. Growable shared memory starts at a page, so TensorFlow uses it where it is; other memory it copies to
+ * align it.
+ */
+export function sharedMemory(bytes: number): SharedArrayBuffer {
+  const size = Math.max(4, bytes);
   // ES2024; the compiler's library is ES2023.
   const Growable = SharedArrayBuffer as new (bytes: number, options: { maxByteLength: number }) => SharedArrayBuffer;
-  return new Float32Array(new Growable(bytes, { maxByteLength: bytes }), 0, length);
+  return new Growable(size, { maxByteLength: size });
 }

@@ -1,6 +1,7 @@
 import type { Examples, Replica, StepResult } from '@downpour/training';
+import { SharedExamples } from './shared-examples.ts';
 import { sharedVector, SharedVectors } from './shared-vectors.ts';
-import type { Batch } from './step/batch.ts';
+import { rowsOf } from './step/batch.ts';
 import type { ReplicaPlan } from './thread/messages.ts';
 import type { TensorFlowThread } from './thread/tensorflow-thread.ts';
 
@@ -22,6 +23,7 @@ export class ThreadReplica implements Replica {
   readonly #plan: ReplicaPlan;
   readonly #events: ReplicaEvents;
   readonly #vectors: SharedVectors;
+  readonly #examples = new SharedExamples();
   /** Filled by every step. */
   #gradient: Float32Array | null = null;
   #opened: { generation: number; done: Promise<unknown> } | null = null;
@@ -50,23 +52,34 @@ export class ThreadReplica implements Replica {
     await this.#opened.done;
   }
 
+  /** `into`: where the gradient goes, if not into the replica's own memory. In shared memory it is written there and not copied. */
   async step(
     parameters: Float32Array,
     examples: Examples,
     begin: number,
     end: number,
     seed: number,
+    into?: Float32Array,
   ): Promise<StepResult> {
+    checkRows(examples, begin, end);
     await this.open();
-    const batch = rows(examples, begin, end);
     const vector = this.#vectors.take(parameters);
     try {
-      const gradient = (this.#gradient ??= sharedVector(this.#plan.layout.length));
-      const ask = { replica: this.#id, parameters: vector, batch, seed, gradient };
-      const answer = await this.#thread.call('step', ask);
+      const shared = into && into.buffer instanceof SharedArrayBuffer;
+      const gradient = shared ? into : (this.#gradient ??= sharedVector(this.#plan.layout.length));
+      const answer = await this.#examples.use(examples, (rows) =>
+        this.#thread.call('step', {
+          replica: this.#id,
+          parameters: vector,
+          rows: { ...rows, begin, end },
+          seed,
+          gradient,
+        }),
+      );
       if (answer.fellBack !== null) this.#fallBack(answer.fellBack);
+      if (into && !shared) into.set(gradient);
       const { loss, correct } = answer;
-      return { gradient, loss, accuracy: this.#classes ? correct / batch.count : null };
+      return { gradient: into ?? gradient, loss, accuracy: this.#classes ? correct / (end - begin) : null };
     } finally {
       this.#vectors.giveBack(vector, parameters);
     }
@@ -79,12 +92,17 @@ export class ThreadReplica implements Replica {
     const sum = { lossSum: 0, correct: 0 };
     const vector = this.#vectors.take(parameters);
     try {
-      for (let begin = 0; begin < examples.count; begin += EVALUATION_ROWS) {
+      for (const part of partsOf(examples)) {
         await this.open();
-        const batch = rows(examples, begin, Math.min(examples.count, begin + EVALUATION_ROWS));
-        const part = await this.#thread.call('evaluate', { replica: this.#id, parameters: vector, batch });
-        sum.lossSum += part.lossSum;
-        sum.correct += part.correct;
+        const { lossSum, correct } = await this.#examples.use(part, (rows) =>
+          this.#thread.call('evaluate', {
+            replica: this.#id,
+            parameters: vector,
+            rows: { ...rows, begin: 0, end: rows.count },
+          }),
+        );
+        sum.lossSum += lossSum;
+        sum.correct += correct;
       }
     } finally {
       this.#vectors.giveBack(vector, parameters);
@@ -111,13 +129,19 @@ export class ThreadReplica implements Replica {
   }
 }
 
-/** Rows [begin, end) as a batch of their own: small, so they are copied. */
-function rows({ count, features, labels }: Examples, begin: number, end: number): Batch {
+function checkRows({ count }: Examples, begin: number, end: number): void {
   if (!(begin >= 0 && begin < end && end <= count))
     throw new RangeError(`Rows ${begin} to ${end} are not in ${count} examples`);
-  const cut = <T extends Uint8Array | Float32Array | Int32Array>(values: T): T => {
-    const width = values.length / count;
-    return values.slice(begin * width, end * width) as T;
-  };
-  return { count: end - begin, features: cut(features), labels: cut(labels) };
+}
+
+/** Examples as runs of at most EVALUATION_ROWS: views, not copies. */
+function* partsOf({ count, features, labels }: Examples): Generator<Examples> {
+  for (let begin = 0; begin < count; begin += EVALUATION_ROWS) {
+    const end = Math.min(count, begin + EVALUATION_ROWS);
+    yield {
+      count: end - begin,
+      features: rowsOf(features, count, begin, end),
+      labels: rowsOf(labels, count, begin, end),
+    };
+  }
 }

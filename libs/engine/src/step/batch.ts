@@ -25,3 +25,14 @@ export interface StepRunner {
   step(parameters: Float32Array, batch: Batch, seed: number, gradient?: Float32Array): HostStep;
   evaluate(parameters: Float32Array, batch: Batch): HostEvaluation;
 }
+
+/** Rows [begin, end) of `count`, as a view. */
+export function rowsOf<Values extends Uint8Array | Float32Array | Int32Array>(
+  values: Values,
+  count: number,
+  begin: number,
+  end: number,
+): Values {
+  const width = values.length / count;
+  return values.subarray(begin * width, end * width) as Values;
+}

@@ -1,6 +1,14 @@
 import type { DatasetSummary, ErrorCode, ModelSpec, ParameterLayout } from '@downpour/contracts';
 import type { LossKind, PreparedModel } from '@downpour/models';
 import type { Batch, HostEvaluation } from '../step/batch.ts';
+import type { TensorFlowOptions } from '../tensorflow/load.ts';
+
+/** What the thread is started with. */
+export interface ThreadData {
+  /** Rung after each message to the thread. */
+  bell: SharedArrayBuffer;
+  tensorflow: TensorFlowOptions;
+}
 
 export interface ModelToPrepare {
   model: ModelSpec;
@@ -18,6 +26,12 @@ export interface ReplicaPlan {
   compile: boolean;
 }
 
+/** Rows [begin, end) of examples in shared memory. */
+export interface Rows extends Batch {
+  begin: number;
+  end: number;
+}
+
 export interface EngineInfo {
   tensorflow: string;
   intraOpThreads: number;
@@ -30,10 +44,10 @@ export interface ThreadCalls {
   open: { ask: { replica: number; plan: ReplicaPlan }; answer: null };
   step: {
     /** `gradient` is in shared memory and filled. */
-    ask: { replica: number; parameters: Float32Array; batch: Batch; seed: number; gradient: Float32Array };
+    ask: { replica: number; parameters: Float32Array; rows: Rows; seed: number; gradient: Float32Array };
     answer: ThreadStep;
   };
-  evaluate: { ask: { replica: number; parameters: Float32Array; batch: Batch }; answer: HostEvaluation };
+  evaluate: { ask: { replica: number; parameters: Float32Array; rows: Rows }; answer: HostEvaluation };
   close: { ask: { replica: number }; answer: null };
 }
 export type CallName = keyof ThreadCalls;

@@ -1,7 +1,8 @@
 import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { DownpourError } from '@downpour/contracts';
 import type { TensorFlowOptions } from '../tensorflow/load.ts';
-import type { CallName, ReplyMessage, ThreadCalls } from './messages.ts';
+import { Bell } from './bell.ts';
+import type { CallName, ReplyMessage, ThreadCalls, ThreadData } from './messages.ts';
 
 interface Pending {
   resolve: (answer: unknown) => void;
@@ -16,6 +17,7 @@ export class TensorFlowThread {
   readonly #options: TensorFlowOptions;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | null = null;
+  #bell: Bell | null = null;
   #nextId = 1;
   #generation = 0;
   #closed = false;
@@ -48,6 +50,7 @@ export class TensorFlowThread {
       this.#pending.set(id, { resolve: resolve as Pending['resolve'], reject });
       worker.ref();
       worker.postMessage({ id, name, ask }, transfer);
+      this.#bell!.ring();
     });
   }
 
@@ -67,11 +70,13 @@ export class TensorFlowThread {
     if (this.#worker) return this.#worker;
     // In a source tree the thread's file is TypeScript as well (Node strips its types).
     const source = import.meta.url.endsWith('.ts');
+    const bell = Bell.memory();
+    const workerData: ThreadData = { bell, tensorflow: this.#options };
     const worker = new Worker(new URL(source ? './thread-main.ts' : './thread-main.js', import.meta.url), {
       name: 'tensorflow',
       // TensorFlow reads the process's environment, not a thread's copy of it.
       env: SHARE_ENV,
-      workerData: this.#options,
+      workerData,
       execArgv: source ? ['--conditions=@downpour/source', '--no-warnings'] : ['--no-warnings'],
     });
     worker.on('message', (reply: ReplyMessage) => this.#settle(reply));
@@ -85,6 +90,7 @@ export class TensorFlowThread {
       this.#lost(worker, new DownpourError('internal', `TensorFlow's thread ended with code ${code}`)),
     );
     this.#worker = worker;
+    this.#bell = new Bell(bell);
     this.#generation += 1;
     return worker;
   }

@@ -1,9 +1,10 @@
 import { DownpourError } from '@downpour/contracts';
 import { prepareModel, TrainingModel, type Topology } from '@downpour/models';
+import { rowsOf, type Batch } from '../step/batch.ts';
 import { ModelRunner } from '../step/model-runner.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { checkLayout } from './check-layout.ts';
-import type { CallMessage, ReplicaPlan, ThreadStep } from './messages.ts';
+import type { CallMessage, ReplicaPlan, Rows, ThreadStep } from './messages.ts';
 
 /** What the thread does: models by number, one runner each. */
 export class ThreadService {
@@ -34,15 +35,15 @@ export class ThreadService {
         return null;
       }
       case 'step': {
-        const { replica, parameters, batch, seed, gradient } = message.ask;
+        const { replica, parameters, rows, seed, gradient } = message.ask;
         const runner = this.#runner(replica);
         const began = performance.now();
-        const { loss, correct } = runner.step(parameters, batch, seed, gradient);
+        const { loss, correct } = runner.step(parameters, batchOf(rows), seed, gradient);
         return { loss, correct, computeMs: performance.now() - began, fellBack: runner.fellBack } satisfies ThreadStep;
       }
       case 'evaluate': {
-        const { replica, parameters, batch } = message.ask;
-        return this.#runner(replica).evaluate(parameters, batch);
+        const { replica, parameters, rows } = message.ask;
+        return this.#runner(replica).evaluate(parameters, batchOf(rows));
       }
       case 'close':
         this.#close(message.ask.replica);
@@ -66,4 +67,12 @@ export class ThreadService {
     this.#runners.get(replica)?.dispose();
     this.#runners.delete(replica);
   }
+}
+
+function batchOf({ count, features, labels, begin, end }: Rows): Batch {
+  return {
+    count: end - begin,
+    features: rowsOf(features, count, begin, end),
+    labels: rowsOf(labels, count, begin, end),
+  };
 }
