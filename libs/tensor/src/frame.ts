@@ -34,11 +34,22 @@ const align = (offset: number): number => Math.ceil(offset / ALIGNMENT) * ALIGNM
 const malformed = (why: string): DownpourError =>
   new DownpourError('invalid-request', `This is not a frame of this system: ${why}`);
 
+/** Memory for a frame of so many bytes, at the beginning of a buffer. */
+export type AllocateFrame = (bytes: number) => Uint8Array;
+
+// Not from Buffer's pool, so that the frame starts its own, aligned memory.
+const allocateNew: AllocateFrame = (bytes) => new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
+
 /**
- * Writes header and tensors into one new buffer. The tensors' bytes are copied once, here.
+ * Writes header and tensors into one buffer. The tensors' bytes are copied once, here.
+ * @param allocate where from, for those who use their buffers again @default a new one
  * @throws DownpourError invalid-request when a tensor's bytes do not fit its shape, or the header is too large.
  */
-export const encodeFrame = (header: unknown, tensors: Record<string, OutgoingTensor> = {}): Uint8Array => {
+export const encodeFrame = (
+  header: unknown,
+  tensors: Record<string, OutgoingTensor> = {},
+  allocate: AllocateFrame = allocateNew,
+): Uint8Array => {
   const entries = Object.entries(tensors).map(([name, tensor]) => ({ name, ...tensor, parts: partsOf(tensor.data) }));
   const head = packr.pack([header, entries.map(({ name, dtype, shape }) => [name, dtype, shape])]);
   if (head.byteLength > MAX_HEAD_BYTES)
@@ -55,9 +66,8 @@ export const encodeFrame = (header: unknown, tensors: Record<string, OutgoingTen
     total += align(expected);
   }
 
-  // Not from Buffer's pool, so that the frame starts its own, aligned memory.
-  const frame = new Uint8Array(Buffer.allocUnsafeSlow(total).buffer);
-  const view = new DataView(frame.buffer);
+  const frame = allocate(total);
+  const view = new DataView(frame.buffer, frame.byteOffset);
   view.setUint32(0, MAGIC, true);
   view.setUint32(4, head.byteLength, true);
   frame.set(head, PREFIX_BYTES);

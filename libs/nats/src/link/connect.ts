@@ -1,8 +1,8 @@
 import type { Logger, ServiceConfig, ServiceContext } from '@downpour/platform';
-import { connect } from '@nats-io/transport-node';
 import { ensureInfrastructure } from '../infrastructure.ts';
 import { NatsLink } from './nats-link.ts';
 import { pause } from './pause.ts';
+import { connectOverSlabs } from './slab-transport.ts';
 
 export interface ConnectOptions {
   /** One server, or several of one cluster separated by commas. */
@@ -30,7 +30,7 @@ export const connectNats = async (options: ConnectOptions): Promise<NatsLink> =>
   for (;;) {
     options.signal?.throwIfAborted();
     try {
-      const nc = await connect({
+      const nc = await connectOverSlabs({
         servers,
         ...(options.user === undefined ? {} : { user: options.user }),
         ...(options.password === undefined ? {} : { pass: options.password }),

@@ -1,7 +1,16 @@
 import { DownpourError } from '@downpour/contracts';
 import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
+import { FramePool } from './frame-pool.ts';
+import { LARGE_BYTES } from './receive-slabs.ts';
+import { publishParts } from './slab-transport.ts';
 
 export type LinkStatus = 'connected' | 'disconnected' | 'closed';
+
+export interface PublishOptions {
+  reply?: string;
+  headers?: MsgHdrs;
+  onSent?: () => void;
+}
 
 export interface ServerInfo {
   server: string;
@@ -18,6 +27,8 @@ const CLOSE_TIMEOUT_MS = 3000;
 export class NatsLink {
   /** @internal Only this library speaks `@nats-io`. */
   readonly nc: NatsConnection;
+  /** For the frames that this process sends. */
+  readonly frames = new FramePool();
   readonly #listeners = new Set<(status: LinkStatus) => void>();
   #status: LinkStatus = 'connected';
   #maxPayloadBytes: number;
@@ -89,15 +100,38 @@ export class NatsLink {
     });
   }
 
-  /** Sends unless there is no connection: for what may get lost. Returns whether it was sent. */
-  publish(subject: string, data: Uint8Array, options?: { reply?: string; headers?: MsgHdrs }): boolean {
-    if (this.#status !== 'connected') return false;
-    try {
-      this.nc.publish(subject, data, options);
-      return true;
-    } catch {
-      return false;
+  /**
+   * Sends unless there is no connection: for what may get lost. Returns whether it was sent. `onSent` is called, in any case, when the memory
+   * of `data` is not needed any more; a large message is sent from where it is.
+   */
+  publish(subject: string, data: Uint8Array, options: PublishOptions = {}): boolean {
+    const { onSent = () => undefined, reply, headers } = options;
+    if (this.#status === 'connected') {
+      if (data.byteLength >= LARGE_BYTES && this.#publishInPlace(subject, data, { reply, headers, onSent }))
+        return true;
+      try {
+        this.nc.publish(subject, data, options);
+        // The library joins what it sends into a buffer of its own, a microtask from now.
+        setImmediate(onSent);
+        return true;
+      } catch {
+        // It was closed meanwhile.
+      }
     }
+    onSent();
+    return false;
+  }
+
+  #publishInPlace(
+    subject: string,
+    data: Uint8Array,
+    { reply, headers, onSent }: { reply: string | undefined; headers: MsgHdrs | undefined; onSent: () => void },
+  ): boolean {
+    const to = reply === undefined ? subject : `${subject} ${reply}`;
+    if (headers === undefined) return publishParts(this.nc, `PUB ${to} ${data.byteLength}\r\n`, [data], onSent);
+    const head = (headers as MsgHdrs & { encode(): Uint8Array }).encode();
+    const line = `HPUB ${to} ${head.byteLength} ${head.byteLength + data.byteLength}\r\n`;
+    return publishParts(this.nc, line, [head, data], onSent);
   }
 
   /** Lets messages under way arrive, then closes. */

@@ -8,6 +8,7 @@ import type { PushPublisher } from '../streams/push-publisher.ts';
 import type { RequestClient } from '../transport/request-client.ts';
 import { gatherParts, scatterBytes } from './shard-ranges.ts';
 import { pause } from '../link/pause.ts';
+import { releaseReceived } from '../link/receive-slabs.ts';
 
 export interface ParameterClientOptions {
   requests: RequestClient;
@@ -110,7 +111,11 @@ export class NatsParameterClient implements ParameterClient {
             undefined,
             { timeoutMs: PULL_SILENCE_MS, signal, reply: pullReplySchema },
           );
-          if (!header.unchanged) scatterBytes(requireTensor(tensors, 'parameters').data, into.vector, placement.ranges);
+          if (!header.unchanged) {
+            const { data } = requireTensor(tensors, 'parameters');
+            scatterBytes(data, into.vector, placement.ranges);
+            releaseReceived(data);
+          }
           into.versions[shard] = header.version;
           return;
         } catch (error) {

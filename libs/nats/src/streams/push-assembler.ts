@@ -1,4 +1,5 @@
 import { parseSliceHead, SliceAssembler } from '@downpour/tensor';
+import { releaseReceived } from '../link/receive-slabs.ts';
 import { SLICE_HEADER } from '../transport/wire.ts';
 import { messageOf } from './jetstream-errors.ts';
 import type { StreamMessage } from './stream-reader.ts';
@@ -76,6 +77,7 @@ export class PushAssembler {
       ({ id } = head);
       if (!this.#open.has(id)) this.#open.set(id, { firstSequence: sequence, firstStoredAtMs: storedAtMs });
       const bytes = this.#slices.add({ ...head, data });
+      if (bytes !== data) releaseReceived(data);
       if (bytes === null) return null;
       const { firstSequence } = this.#open.get(id) as Open;
       this.#open.delete(id);

@@ -3,6 +3,7 @@ import type { LogFollower, LoggedPush, PushLog } from '@downpour/parameters';
 import { decodeFrame, requireTensor } from '@downpour/tensor';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsLink } from '../link/nats-link.ts';
+import { releaseReceived } from '../link/receive-slabs.ts';
 import { isStreamNotFound, messageOf } from './jetstream-errors.ts';
 import { PushAssembler } from './push-assembler.ts';
 import { StreamReader } from './stream-reader.ts';
@@ -24,7 +25,7 @@ export class JetStreamPushLog implements PushLog {
 
   /**
    * Copies of a gradient on the way: the client library's receive buffer, and one more where it came in slices. A gradient of one slice
-   * is a view that need not be aligned: `asFloat32` copies it then.
+   * is a view that need not be aligned, and good until `onPush` has settled.
    * @throws DownpourError not-found when the job has no log (any more)
    */
   async follow(
@@ -60,8 +61,13 @@ export class JetStreamPushLog implements PushLog {
           return;
         }
         const working = onPush(push);
-        if (working === undefined) assembler.done();
-        else return working.then(() => assembler.done());
+        // Applied, or dropped: whoever keeps any of it has copied it.
+        const applied = (): void => {
+          assembler.done();
+          releaseReceived(whole.bytes);
+        };
+        if (working === undefined) applied();
+        else return working.then(applied);
       },
     });
     return {

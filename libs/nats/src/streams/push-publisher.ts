@@ -1,9 +1,12 @@
 import { DownpourError, streams, subjects } from '@downpour/contracts';
 import type { PushHeader } from '@downpour/contracts';
 import { encodeFrame, sliceFrame } from '@downpour/tensor';
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
-import type { JetStreamClient } from '@nats-io/jetstream';
+import { JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
+import type { ApiError } from '@nats-io/jetstream';
+import { headers } from '@nats-io/nats-core';
+import type { MsgHdrs } from '@nats-io/nats-core';
 import type { NatsLink } from '../link/nats-link.ts';
+import { RequestClient } from '../transport/request-client.ts';
 import { newMessageId, sliceHeaders } from '../transport/wire.ts';
 import { FlowWindow } from './flow-window.ts';
 import { isFull, isStreamNotFound } from './jetstream-errors.ts';
@@ -23,12 +26,12 @@ const MAX_BACKOFF_MS = 1000;
 /** Writes pushes to the push logs of their jobs. */
 export class PushPublisher {
   readonly #link: NatsLink;
-  readonly #js: JetStreamClient;
+  readonly #requests: RequestClient;
   readonly #window: FlowWindow;
 
   constructor(link: NatsLink, options: PushPublisherOptions = {}) {
     this.#link = link;
-    this.#js = jetstream(link.nc, { timeout: ACK_TIMEOUT_MS });
+    this.#requests = new RequestClient(link);
     this.#window = new FlowWindow(options.maxOutstandingBytes ?? 128 * 2 ** 20);
   }
 
@@ -41,63 +44,46 @@ export class PushPublisher {
     signal.throwIfAborted();
     const length = parts.reduce((sum, part) => sum + part.length, 0);
     const leave = await this.#window.enter(length * 4, signal);
+    const sent = new SentMarks();
     try {
-      // Copies of a gradient: this one, and the one into the client library's outbound buffer.
-      const frame = encodeFrame(header, { gradient: { dtype: 'float32', shape: [length], data: parts } });
+      const { take } = this.#link.frames;
+      const frame = encodeFrame(header, { gradient: { dtype: 'float32', shape: [length], data: parts } }, take);
       const subject = subjects.push(header.jobId, header.shard);
       for (;;) {
         const begunAt = clocks();
-        await this.#publishSlices(subject, header.jobId, frame, signal);
-        if (elapsedMs(begunAt) < REPUBLISH_AFTER_MS || frame.byteLength <= this.#link.maxSliceBytes) return;
-        // It took so long that followers may have given the first slices up. Their ledger drops it if they have not.
+        await this.#publishSlices(subject, header.jobId, frame, sent, signal);
+        // It took so long that followers may have given the first slices up: once more. Their ledger drops it if they have not.
+        if (elapsedMs(begunAt) < REPUBLISH_AFTER_MS || frame.byteLength <= this.#link.maxSliceBytes) break;
       }
+      // Whoever was interrupted leaves its frame to the garbage collector: a part of it may be on its way yet.
+      if (sent.all) this.#link.frames.giveBack(frame);
     } finally {
       leave();
     }
   }
 
-  async #publishSlices(subject: string, jobId: string, frame: Uint8Array, signal: AbortSignal): Promise<void> {
+  async #publishSlices(subject: string, jobId: string, frame: Uint8Array, sent: SentMarks, signal: AbortSignal) {
     const slices = sliceFrame(frame, this.#link.maxSliceBytes);
     const id = newMessageId();
-    if (slices.length === 1) return this.#store(subject, jobId, frame, id, 0, 1, frame.byteLength, signal);
     await all(
-      slices.map((slice, index) =>
-        this.#store(subject, jobId, slice, id, index, slices.length, frame.byteLength, signal),
-      ),
+      slices.map((slice, index) => {
+        const { length } = slices;
+        const head = length === 1 ? headers() : sliceHeaders(id, index, length, frame.byteLength);
+        head.set('Nats-Msg-Id', `${id}.${index}`);
+        return this.#store(subject, jobId, slice, head, sent, signal);
+      }),
     );
   }
 
   /** Until it is stored. A retry has the same message id, so that what was stored already is not stored again. */
-  async #store(
-    subject: string,
-    jobId: string,
-    slice: Uint8Array,
-    id: string,
-    index: number,
-    count: number,
-    totalBytes: number,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #store(subject: string, jobId: string, slice: Uint8Array, head: MsgHdrs, sent: SentMarks, signal: AbortSignal) {
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
       signal.throwIfAborted();
       await this.#link.whenConnected(signal);
-      let off = (): void => undefined;
       try {
-        const headers = count === 1 ? undefined : sliceHeaders(id, index, count, totalBytes);
-        const stored = this.#js.publish(subject, slice, { msgID: `${id}.${index}`, ...(headers && { headers }) });
-        // An acknowledgement that was under way when the connection broke will never come.
-        const broken = new Promise<never>((_resolve, reject) => {
-          const onAbort = (): void => reject(signal.reason as Error);
-          const offStatus = this.#link.onStatus(() => reject(new Error('the connection broke')));
-          signal.addEventListener('abort', onAbort);
-          off = () => {
-            offStatus();
-            signal.removeEventListener('abort', onAbort);
-          };
-        });
-        stored.catch(() => undefined);
-        broken.catch(() => undefined);
-        await Promise.race([stored, broken]);
+        const onSent = sent.begin();
+        const options = { headers: head, timeoutMs: ACK_TIMEOUT_MS, signal, onSent };
+        acknowledged(await this.#requests.exchange(subject, slice, options));
         return;
       } catch (error) {
         signal.throwIfAborted();
@@ -106,8 +92,6 @@ export class PushPublisher {
         if (!isFull(error) && (await this.#logIsGone(jobId)))
           throw new DownpourError('not-found', `Job ${jobId} has no push log (any more)`, { cause: error });
         await pause(backoffMs, signal);
-      } finally {
-        off();
       }
     }
   }
@@ -121,6 +105,27 @@ export class PushPublisher {
     } catch (error) {
       return isStreamNotFound(error);
     }
+  }
+}
+
+/** @throws JetStreamApiError when the server would not store it */
+const acknowledged = (bytes: Uint8Array): void => {
+  const answer = JSON.parse(Buffer.from(bytes).toString()) as { error?: ApiError; stream?: string };
+  if (answer.error !== undefined) throw new JetStreamApiError(answer.error);
+  if (answer.stream === undefined) throw new Error('This is no acknowledgement of JetStream');
+};
+
+/** Whether everything that was begun to be sent has left the process. */
+class SentMarks {
+  #underWay = 0;
+
+  begin(): () => void {
+    this.#underWay += 1;
+    return () => (this.#underWay -= 1);
+  }
+
+  get all(): boolean {
+    return this.#underWay === 0;
   }
 }
 

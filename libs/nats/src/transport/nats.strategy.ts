@@ -139,7 +139,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
       const request = decodeFrame(message.data);
       const result = this.transformToObservable(await route.handler(request, { subject: message.subject }));
       const reply = (await lastValueFrom(result, { defaultValue: undefined })) as OutgoingFrame | undefined;
-      if (message.reply) publishFrame(this.#link, message.reply, encodeFrame(reply?.header ?? {}, reply?.tensors));
+      if (message.reply) publishFrame(this.#link, message.reply, reply?.header ?? {}, reply?.tensors);
       return 'answered';
     } catch (error) {
       const refusal = asRefusal(error);

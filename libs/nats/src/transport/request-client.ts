@@ -2,9 +2,10 @@ import { DownpourError } from '@downpour/contracts';
 import { decodeFrame, encodeFrame, parseSliceHead, SliceAssembler } from '@downpour/tensor';
 import type { OutgoingTensor, TensorFrame } from '@downpour/tensor';
 import { createInbox } from '@nats-io/nats-core';
-import type { Msg, Subscription } from '@nats-io/nats-core';
+import type { Msg, MsgHdrs, Subscription } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import type { NatsLink } from '../link/nats-link.ts';
+import { releaseReceived } from '../link/receive-slabs.ts';
 import { errorOfReply, SLICE_HEADER, WORKING_HEADER } from './wire.ts';
 
 export interface RequestOptions<Header> {
@@ -13,6 +14,13 @@ export interface RequestOptions<Header> {
   signal?: AbortSignal;
   /** Checks the reply's header. */
   reply?: z.ZodType<Header>;
+}
+
+export interface ExchangeOptions {
+  timeoutMs?: number;
+  signal?: AbortSignal | undefined;
+  headers?: MsgHdrs | undefined;
+  onSent?: () => void;
 }
 
 interface Waiting {
@@ -44,7 +52,7 @@ export class RequestClient {
 
   /**
    * Sends one request and resolves with the reply, slices put together. The reply's tensors are views of the receive buffer (one slice)
-   * or of one assembled buffer (one copy).
+   * or of one assembled buffer (one copy): `releaseReceived` says that they have been read.
    * @throws DownpourError with the code of the error reply; `unavailable` when nobody listens or the connection is lost,
    *   `timeout` after silence, `too-large` when the request exceeds the server's max_payload; the signal's reason.
    */
@@ -61,7 +69,7 @@ export class RequestClient {
         'too-large',
         `A request of ${frame.byteLength} bytes exceeds NATS's max_payload of ${this.#link.maxPayloadBytes}: raise it, or send less`,
       );
-    const reply = decodeFrame(await this.#exchange(subject, frame, options));
+    const reply = decodeFrame(await this.exchange(subject, frame, options));
     const error = errorOfReply(reply.header);
     if (error !== null) throw error;
     if (options.reply === undefined) return reply as TensorFrame<Header>;
@@ -83,10 +91,14 @@ export class RequestClient {
     for (const { subject, settle } of [...this.#waiting.values()]) settle(lost(subject));
   }
 
-  #exchange(
+  /**
+   * Sends bytes and resolves with the bytes of the answer: for what is answered by NATS itself. `onSent` is called when the memory of `data` is
+   * not needed any more. @throws as `request`
+   */
+  exchange(
     subject: string,
-    frame: Uint8Array,
-    { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: RequestOptions<unknown>,
+    data: Uint8Array,
+    { timeoutMs = DEFAULT_TIMEOUT_MS, signal, headers, onSent }: ExchangeOptions = {},
   ): Promise<Uint8Array> {
     this.#subscription ??= this.#link.nc.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) => {
@@ -109,7 +121,9 @@ export class RequestClient {
       );
       this.#waiting.set(token, { subject, settle, assembler: null, timer });
       signal?.addEventListener('abort', onAbort, { once: true });
-      if (!this.#link.publish(subject, frame, { reply: `${this.#inbox}.${token}` })) settle(lost(subject));
+      const reply = `${this.#inbox}.${token}`;
+      const sent = this.#link.publish(subject, data, { reply, ...(headers && { headers }), ...(onSent && { onSent }) });
+      if (!sent) settle(lost(subject));
     });
   }
 
@@ -126,6 +140,7 @@ export class RequestClient {
     try {
       waiting.assembler ??= new SliceAssembler();
       const whole = waiting.assembler.add({ ...parseSliceHead(head), data });
+      if (whole !== data) releaseReceived(data);
       if (whole !== null) waiting.settle(whole);
     } catch (error) {
       waiting.settle(error as Error);

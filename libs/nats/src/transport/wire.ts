@@ -1,6 +1,7 @@
 import { errorReplySchema, DownpourError } from '@downpour/contracts';
 import { describeIssues } from '@downpour/contracts';
-import { formatSliceHead, sliceFrame } from '@downpour/tensor';
+import { encodeFrame, formatSliceHead, sliceFrame } from '@downpour/tensor';
+import type { OutgoingTensor } from '@downpour/tensor';
 import { headers } from '@nats-io/nats-core';
 import type { MsgHdrs } from '@nats-io/nats-core';
 import { randomBytes } from 'node:crypto';
@@ -16,16 +17,30 @@ const processId = randomBytes(6).toString('hex');
 let serial = 0;
 export const newMessageId = (): string => `${processId}.${(serial++).toString(36)}`;
 
-/** Sends a frame as one message, or as slices below the server's max_payload. The client library copies it once, into its outbound buffer. */
-export const publishFrame = (link: NatsLink, subject: string, frame: Uint8Array): void => {
+/**
+ * Encodes a frame and sends it as one message, or as slices below the server's max_payload, from memory that the link uses again: the
+ * tensors are copied once, into the frame.
+ */
+export const publishFrame = (
+  link: NatsLink,
+  subject: string,
+  header: unknown,
+  tensors?: Record<string, OutgoingTensor>,
+): void => {
+  const frame = encodeFrame(header, tensors, link.frames.take);
   const slices = sliceFrame(frame, link.maxSliceBytes);
+  let unsent = slices.length;
+  const onSent = (): void => {
+    unsent -= 1;
+    if (unsent === 0) link.frames.giveBack(frame);
+  };
   if (slices.length === 1) {
-    link.publish(subject, frame);
+    link.publish(subject, frame, { onSent });
     return;
   }
   const id = newMessageId();
   slices.forEach((slice, index) =>
-    link.publish(subject, slice, { headers: sliceHeaders(id, index, slices.length, frame.byteLength) }),
+    link.publish(subject, slice, { headers: sliceHeaders(id, index, slices.length, frame.byteLength), onSent }),
   );
 };
 
