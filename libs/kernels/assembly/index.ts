@@ -1,1 +1,11 @@
+export { accumulate } from './accumulate';
+export { adagrad } from './adagrad';
+export { adam } from './adam';
+export { decode } from './decode';
+export { dot } from './dot';
+export { encodeBfloat16, encodeFloat16 } from './encode-halves';
+export { encodeInt8 } from './encode-int8';
+export { momentum } from './momentum';
+export { rmsprop } from './rmsprop';
 export { sgd } from './sgd';
+export { allFinite, axpy, copy, multiply, scale } from './vectors';
