@@ -1,3 +1,5 @@
+import type { GradientEncoding } from '@downpour/contracts';
+import { allocateEncoded, Kernels, VectorMemory } from '@downpour/kernels';
 import type { Tensor } from '@downpour/tensor';
 import { describe, expect, it } from 'vitest';
 import { fakeGradient, fakeIdentity, fakeInitialParameters, fakePushes } from './fakes.ts';
@@ -67,6 +69,12 @@ describe('ParameterShard', () => {
     { what: 'a gradient too short', gradient: fakeGradient(6, 1), reason: 'shape [6], not [7]' },
     { what: 'a gradient of rank 2', gradient: { ...ones, shape: [7, 1] }, reason: 'shape [7, 1]' },
     { what: 'another type', gradient: { ...ones, dtype: 'int32' as const }, reason: 'int32' },
+    { what: 'a half of too many values', gradient: { ...ones, dtype: 'bfloat16' as const }, reason: 'shape [7]' },
+    {
+      what: 'int8 without scales',
+      gradient: { ...ones, dtype: 'int8' as const, data: new Uint8Array(7) },
+      reason: 'no scales',
+    },
   ])('refuses $what and goes on', ({ header = first!, gradient = ones, reason }) => {
     const shard = newShard();
     const before = shard.parameters.slice();
@@ -84,6 +92,50 @@ describe('ParameterShard', () => {
     aligned.apply(logged(first, gradient));
     unaligned.apply(logged(first, { ...gradient, data: shifted.subarray(1) }));
     expect(unaligned.parameters).toEqual(aligned.parameters);
+  });
+
+  it('refuses int8 with scales that are too few', () => {
+    const gradient: Tensor = { dtype: 'int8', shape: [7], data: new Uint8Array(7) };
+    const scales: Tensor = { dtype: 'float32', shape: [0], data: new Uint8Array(0) };
+    const outcome = newShard().apply({ ...logged(first, gradient), scales });
+    expect(outcome).toEqual({ kind: 'refused', reason: 'its scales are float32 of shape [0], not float32 of [1]' });
+  });
+
+  it.each<GradientEncoding>(['bfloat16', 'float16', 'int8'])(
+    'applies a gradient in %s as the float32 that it decodes to, state included',
+    (dtype) => {
+      const memory = VectorMemory.create(4096);
+      const { codecs } = Kernels.of(memory);
+      const [values, encoded] = [memory.float32(7), allocateEncoded(memory, dtype, 7)];
+      values.set(Float32Array.from({ length: 7 }, (_, index) => Math.sin(index + 1)));
+      codecs.encode(values, encoded);
+      codecs.decode(encoded, values);
+      const tensor = (type: Tensor['dtype'], data: ArrayBufferView, length = 7): Tensor => ({
+        dtype: type,
+        shape: [length],
+        data: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+      });
+      const [coded, plain] = [newShard(), newShard()];
+      const scales = encoded.scales === undefined ? undefined : tensor('float32', encoded.scales, 1);
+      expect(coded.apply({ ...logged(first, tensor(dtype, encoded.codes)), scales }).kind).toBe('applied');
+      plain.apply(logged(first, tensor('float32', values)));
+      expect(coded.parameters).toEqual(plain.parameters);
+      expect(coded.parameters).not.toEqual(newShard().parameters);
+    },
+  );
+
+  it('gives its parameters in any encoding, encoded once a version', () => {
+    const shard = newShard();
+    expect(shard.encoded('float32')).toEqual({ dtype: 'float32', data: shard.parameters });
+    shard.parameters.fill(1.5);
+    const half = shard.encoded('bfloat16');
+    expect(half).toEqual({ dtype: 'bfloat16', data: new Uint16Array(7).fill(0x3fc0) });
+    expect(shard.encoded('bfloat16')).toBe(half);
+    expect(shard.encoded('float16')).toEqual({ dtype: 'float16', data: new Uint16Array(7).fill(0x3e00) });
+    expect(shard.encoded('bfloat16').data[0]).toBe(0x3fc0);
+    shard.apply(logged());
+    // 1.5 - 0.5 * 1 where a value is trainable, 1.5 + 1 where it is state.
+    expect([...shard.encoded('bfloat16').data]).toEqual([...new Array(5).fill(0x3f80), 0x4020, 0x4020]);
   });
 
   it('is complete when every push of the job has been applied', () => {

@@ -1,11 +1,12 @@
-import type { PushHeader, ShardLedger } from '@downpour/contracts';
+import type { ParameterEncoding, PushHeader, ShardLedger } from '@downpour/contracts';
 import { examplesInPush } from '@downpour/contracts';
-import type { Tensor } from '@downpour/tensor';
+import { gradientRefusal } from './gradient-refusal.ts';
 import { gatherRanges } from './key-range.ts';
 import type { LedgerState } from './ledger.ts';
 import { Ledger } from './ledger.ts';
 import type { LoggedPush } from './ports.ts';
 import type { ShardIdentity } from './shard-identity.ts';
+import type { EncodedParameters } from './shard-memory.ts';
 import { ShardMemory } from './shard-memory.ts';
 import type { StalenessState } from './staleness.ts';
 import { StalenessStatistics } from './staleness.ts';
@@ -49,6 +50,8 @@ export class ParameterShard {
   #version: number;
   #logSequence: number;
   #refused: number;
+  /** What the memory's room for outgoing parameters holds. */
+  #encoded: { encoding: ParameterEncoding; version: number; parameters: EncodedParameters } | null = null;
 
   private constructor(identity: ShardIdentity, state: Partial<ShardState> = {}) {
     this.identity = identity;
@@ -115,25 +118,37 @@ export class ParameterShard {
     return this.#memory.parameters;
   }
 
-  /** Takes in the next push of the log. */
-  apply({ header, gradient, sequence }: LoggedPush): ApplyOutcome {
+  /**
+   * The parameters as they cross the wire, of this version until the next apply, as `parameters` are. Encoded once a version: many readers of one version cost
+   * one encoding, as long as they ask for the same.
+   */
+  encoded(encoding: ParameterEncoding): EncodedParameters {
+    const known = this.#encoded;
+    if (known?.encoding === encoding && known.version === this.#version) return known.parameters;
+    const parameters = this.#memory.encode(encoding);
+    this.#encoded = { encoding, version: this.#version, parameters };
+    return parameters;
+  }
+
+  /** Takes in the next push of the log. Its gradient is copied once, into the shard's memory, and decoded as it is applied. */
+  apply({ header, gradient, scales, sequence }: LoggedPush): ApplyOutcome {
     if (sequence <= this.#logSequence) return { kind: 'replayed' };
     this.#logSequence = sequence;
-    const reason = this.#refusal(header, gradient);
+    const reason = this.#refusal(header) ?? gradientRefusal(gradient, scales, this.identity.length);
     if (reason !== null) {
       this.#refused += 1;
       return { kind: 'refused', reason };
     }
     if (this.#ledger.record(header, header.examples) === 'duplicate') return { kind: 'duplicate' };
 
-    const values = this.#valuesOf(gradient);
-    const { parameters, slots } = this.#memory;
-    const { rule, length, trainableLength } = this.identity;
+    const { kernels, trainable, state, slots } = this.#memory;
+    const { rule, trainableLength } = this.identity;
+    const values = this.#memory.take(gradient, scales);
     // No version is lost in a recovery, so a gradient cannot come from the future, unless a log in memory was.
     const staleness = Math.max(0, this.#version - header.version);
     this.#version += 1;
-    this.#rule.apply(rule, parameters, values, slots, this.#version, 0, trainableLength);
-    for (let i = trainableLength; i < length; i++) parameters[i]! += values[i]!;
+    this.#rule.apply(kernels.rules, rule, trainable, values, slots, this.#version);
+    kernels.codecs.accumulate(values, state, trainableLength);
     this.#staleness.record(staleness);
     return { kind: 'applied', staleness };
   }
@@ -158,28 +173,15 @@ export class ParameterShard {
     return { shard, instance, expected, applied, duplicatesDropped, lateDropped, examplesApplied };
   }
 
-  /** Why a push is none of this shard's, or null. A gate for gradients that are not finite belongs here: before the ledger counts them. */
-  #refusal(header: PushHeader, gradient: Tensor): string | null {
-    const { jobId, shard, length, chunks } = this.identity;
+  /** Why a push is none of this shard's, or null. */
+  #refusal(header: PushHeader): string | null {
+    const { jobId, shard, chunks } = this.identity;
     const { epoch, chunk, push, examples } = header;
     if (header.jobId !== jobId || header.shard !== shard)
       return `it is for shard ${header.shard} of job ${header.jobId}, not for shard ${shard} of job ${jobId}`;
     if (!this.#ledger.plans(header)) return `the job has no push ${push} of chunk ${chunk} of epoch ${epoch}`;
     const planned = examplesInPush(chunks, chunk, push);
     if (examples !== planned) return `it holds ${examples} examples where the plan has ${planned}`;
-    if (gradient.dtype !== 'float32') return `its gradient is ${gradient.dtype}, not float32`;
-    const expectedBytes = length * Float32Array.BYTES_PER_ELEMENT;
-    if (gradient.shape.length !== 1 || gradient.data.byteLength !== expectedBytes)
-      return `its gradient has shape [${gradient.shape.join(', ')}], not [${length}]`;
     return null;
-  }
-
-  /** The gradient's values where they are, or copied into the shard's memory where they are not aligned. */
-  #valuesOf({ data }: Tensor): Float32Array {
-    if (data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0)
-      return new Float32Array(data.buffer, data.byteOffset, this.identity.length);
-    const { gradient } = this.#memory;
-    new Uint8Array(gradient.buffer, gradient.byteOffset, gradient.byteLength).set(data);
-    return gradient;
   }
 }

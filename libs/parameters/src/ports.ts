@@ -4,7 +4,10 @@ import type { Tensor } from '@downpour/tensor';
 /** One push as the log holds it. `sequence` is the log position of its last slice; `firstSequence` of its first. */
 export interface LoggedPush {
   header: PushHeader;
+  /** [values of the shard], in any of contracts' gradient encodings. */
   gradient: Tensor;
+  /** int8 only: float32 [ceil(values / 256)]. */
+  scales?: Tensor;
   sequence: number;
   firstSequence: number;
 }

@@ -1,8 +1,4 @@
 import type { SpecOf, UpdateRule } from './update-rule.ts';
-import { f32 } from './update-rule.ts';
-
-/** tfjs's backend.epsilon() for float32. */
-const EPSILON = f32(1e-7);
 
 /**
  * s += g^2; w -= lr * g / sqrt(s + epsilon) (tf.train.adagrad). The paper's rule of section 4.1, which has no epsilon: it matters only
@@ -10,14 +6,6 @@ const EPSILON = f32(1e-7);
  */
 export const adagrad: UpdateRule<SpecOf<'adagrad'>> = {
   slots: (spec) => [{ name: 'accumulator', initial: spec.initialAccumulator }],
-  apply: (spec, parameters, gradient, [sumOfSquares], _step, begin, end) => {
-    const s = sumOfSquares!;
-    const rate = f32(-spec.learningRate);
-    for (let i = begin; i < end; i++) {
-      const g = gradient[i]!;
-      const sum = f32(s[i]! + f32(g * g));
-      s[i] = sum;
-      parameters[i] = f32(f32(f32(g / f32(Math.sqrt(f32(sum + EPSILON)))) * rate) + parameters[i]!);
-    }
-  },
+  apply: (kernels, spec, parameters, gradient, [sumOfSquares]) =>
+    kernels.adagrad(parameters, gradient, sumOfSquares!, spec),
 };

@@ -1,5 +1,4 @@
 import type { SpecOf, UpdateRule } from './update-rule.ts';
-import { f32 } from './update-rule.ts';
 
 /**
  * m = b1 * m + (1 - b1) * g; v = b2 * v + (1 - b2) * g^2; w -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + epsilon) (tf.train.adam).
@@ -10,21 +9,6 @@ export const adam: UpdateRule<SpecOf<'adam'>> = {
     { name: 'm', initial: 0 },
     { name: 'v', initial: 0 },
   ],
-  apply: (spec, parameters, gradient, [first, second], step, begin, end) => {
-    const [m, v] = [first!, second!];
-    const [b1, b2] = [f32(spec.beta1), f32(spec.beta2)];
-    const [rest1, rest2] = [f32(1 - spec.beta1), f32(1 - spec.beta2)];
-    // Powers of the betas as float32 holds them: 1 - b2 differs from 0.001 in the fifth digit, and TensorFlow's does, too.
-    const [correction1, correction2] = [f32(1 - b1 ** step), f32(1 - b2 ** step)];
-    const [rate, epsilon] = [f32(-spec.learningRate), f32(spec.epsilon)];
-    for (let i = begin; i < end; i++) {
-      const g = gradient[i]!;
-      const mean = f32(f32(m[i]! * b1) + f32(g * rest1));
-      const square = f32(f32(v[i]! * b2) + f32(f32(g * g) * rest2));
-      m[i] = mean;
-      v[i] = square;
-      const scale = f32(f32(Math.sqrt(f32(square / correction2))) + epsilon);
-      parameters[i] = f32(f32(f32(f32(mean / correction1) / scale) * rate) + parameters[i]!);
-    }
-  },
+  apply: (kernels, spec, parameters, gradient, [mean, square], step) =>
+    kernels.adam(parameters, gradient, mean!, square!, { ...spec, step }),
 };

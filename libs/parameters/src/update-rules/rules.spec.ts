@@ -1,4 +1,5 @@
 import type { UpdateRuleSpec } from '@downpour/contracts';
+import { Kernels, VectorMemory } from '@downpour/kernels';
 // eslint-disable-next-line @nx/enforce-module-boundaries -- the reference that the rules are checked against; specs only
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -12,11 +13,24 @@ const gradientAt = (step: number): Float32Array =>
   Float32Array.from({ length: LENGTH }, (_, i) => (i % 16 === 0 ? 0 : Math.sin(step * 0.7 + i) * 10 ** ((i % 7) - 4)));
 const start = (): Float32Array => Float32Array.from({ length: LENGTH }, (_, i) => Math.cos(i));
 
-const runRule = (spec: UpdateRuleSpec, steps = STEPS, parameters = start()): Float32Array => {
+/** Runs of one vector, [0, LENGTH) if there is one. */
+const runRule = (spec: UpdateRuleSpec, steps = STEPS, runs: readonly (readonly [number, number])[] = [[0, LENGTH]]) => {
   const rule = updateRuleOf(spec);
-  const slots = rule.slots(spec).map(({ initial }) => new Float32Array(LENGTH).fill(initial));
-  for (let step = 1; step <= steps; step++) rule.apply(spec, parameters, gradientAt(step), slots, step, 0, LENGTH);
-  return parameters;
+  const memory = VectorMemory.create(64 * 1024);
+  const { rules } = Kernels.of(memory);
+  const parameters = memory.float32(LENGTH);
+  parameters.set(start());
+  const slots = rule.slots(spec).map(({ initial }) => memory.float32(LENGTH).fill(initial));
+  const gradient = memory.float32(LENGTH);
+  for (let step = 1; step <= steps; step++) {
+    gradient.set(gradientAt(step));
+    for (const [begin, end] of runs) {
+      const part = (vector: Float32Array) => vector.subarray(begin, end);
+      const codes = part(gradient);
+      rule.apply(rules, spec, part(parameters), { encoding: 'float32', codes }, slots.map(part), step);
+    }
+  }
+  return parameters.slice();
 };
 
 const runReference = (optimizer: tf.Optimizer): Float32Array => {
@@ -68,17 +82,12 @@ describe('update rules', () => {
   });
 
   it.each(cases)('give the same bits when a vector is applied in parts: $spec', ({ spec }) => {
-    const rule = updateRuleOf(spec);
     const whole = runRule(spec, 10);
-    const parts = start();
-    const slots = rule.slots(spec).map(({ initial }) => new Float32Array(LENGTH).fill(initial));
-    for (let step = 1; step <= 10; step++)
-      for (const [begin, end] of [
-        [100, LENGTH],
-        [0, 3],
-        [3, 100],
-      ] as const)
-        rule.apply(spec, parts, gradientAt(step), slots, step, begin, end);
+    const parts = runRule(spec, 10, [
+      [100, LENGTH],
+      [0, 3],
+      [3, 100],
+    ]);
     expect(new Uint8Array(parts.buffer)).toEqual(new Uint8Array(whole.buffer));
   });
 
