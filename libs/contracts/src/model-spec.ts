@@ -8,10 +8,15 @@ export const SUPPORTED_LAYERS = [
   'Conv2DTranspose',
   'DepthwiseConv2D',
   'SeparableConv2D',
+  'Conv1D',
   'MaxPooling2D',
   'AveragePooling2D',
   'GlobalAveragePooling2D',
   'GlobalMaxPooling2D',
+  'MaxPooling1D',
+  'AveragePooling1D',
+  'GlobalAveragePooling1D',
+  'GlobalMaxPooling1D',
   'Flatten',
   'Reshape',
   'Permute',
@@ -33,6 +38,11 @@ export const SUPPORTED_LAYERS = [
   'Minimum',
   'Concatenate',
   'Rescaling',
+  'RepeatVector',
+  'Embedding',
+  'SimpleRNN',
+  'LSTM',
+  'GRU',
 ] as const;
 
 /** A model of the zoo (libs/models/src/zoo, one file each). Options default to the data set's shape and number of classes. */

@@ -30,36 +30,42 @@ export class TrainingModel {
   readonly dataset: DatasetSummary;
   /** Shape of one example at the model's input. */
   readonly inputShape: readonly number[];
+  /** Whether features are indices (a layer looks them up), which are read as they are: bytes are not divided by 255. */
+  readonly readsIndices: boolean;
   readonly #model: LayersModel;
   readonly #loss: LossKind;
   readonly #form: OutputForm;
+  readonly #removed: boolean;
   readonly #variables: LayerVariable[];
   readonly #dropouts: SeededDropout[];
 
   private constructor(
     model: LayersModel,
     topology: Topology,
-    form: OutputForm,
+    { form, removed }: { form: OutputForm; removed: boolean },
     dataset: DatasetSummary,
     loss: LossKind,
   ) {
     this.#model = model;
     this.#loss = loss;
     this.#form = form;
+    this.#removed = removed;
+    this.readsIndices = topology.config.layers.some(({ class_name }) => class_name === 'Embedding');
     this.dataset = dataset;
     this.layout = layoutOf(model);
     this.inputShape = inputShapeOf(topology) ?? dataset.featureShape;
     this.#variables = variablesOf(model);
+    for (const layer of model.layers) freezeAverages(layer);
     this.#dropouts = model.layers.filter((layer): layer is SeededDropout => layer instanceof SeededDropout);
   }
 
   /** @throws DownpourError invalid-model */
   static async open(topology: Topology, dataset: DatasetSummary, loss: LossKind): Promise<TrainingModel> {
-    const { topology: twin, form } = trainingTopology(topology, loss);
+    const { topology: twin, ...output } = trainingTopology(topology, loss);
     const model = await modelFromTopology(twin);
     try {
       checkOutputs(model.outputs[0]!.shape, dataset, loss);
-      return new TrainingModel(model, topology, form, dataset, loss);
+      return new TrainingModel(model, topology, output, dataset, loss);
     } catch (error) {
       model.dispose();
       throw error;
@@ -109,6 +115,16 @@ export class TrainingModel {
     });
   }
 
+  /** float32 [n, units]: what the model puts out (probabilities where it ends in softmax or sigmoid). */
+  predict(parameters: Tensor[], features: Tensor): Tensor2D {
+    return tf.tidy(() => {
+      this.#assign(parameters);
+      const output = this.#model.apply(features, { training: false }) as Tensor2D;
+      if (!this.#removed) return output;
+      return this.#loss === 'softmaxCrossEntropy' ? tf.softmax(output) : tf.sigmoid(output);
+    });
+  }
+
   dispose(): void {
     this.#model.dispose();
   }
@@ -131,4 +147,11 @@ export class TrainingModel {
   #assign(parameters: Tensor[]): void {
     parameters.forEach((value, i) => this.#variables[i]!.write(value));
   }
+}
+
+/** Batch normalisation that is not to be trained runs by its moving averages and leaves them alone, as in Keras; tfjs goes by the batch. */
+function freezeAverages(layer: LayersModel['layers'][number]): void {
+  if (layer.trainable || layer.getClassName() !== 'BatchNormalization') return;
+  const call = layer.call.bind(layer);
+  layer.call = (inputs, kwargs) => call(inputs, { ...kwargs, training: false });
 }

@@ -82,7 +82,7 @@ export class CompiledRunner implements StepRunner {
       const { backend } = this.#tensorflow;
       const recording = tidied(this.#tensorflow, () =>
         record(backend, inputs, (tensors) => {
-          const features = castFeatures(this.#tensorflow, tensors['features']!, isByte);
+          const features = castFeatures(this.#tensorflow, this.#model, tensors['features']!, isByte);
           return body(tensors, parameterTensors(this.#model, tensors), features);
         }),
       );

@@ -43,7 +43,7 @@ export class EagerRunner implements StepRunner {
     }
     return {
       values: parameterTensors(this.#model, tensors),
-      features: castFeatures(this.#tensorflow, tensors['features']!, batch.features instanceof Uint8Array),
+      features: castFeatures(this.#tensorflow, this.#model, tensors['features']!, batch.features instanceof Uint8Array),
       labels: tensors['labels']!,
       seed: tensors['seed']!,
     };

@@ -1,10 +1,18 @@
 import { SUPPORTED_LAYERS } from '@downpour/contracts';
 import type { LayerNode, Topology } from '@downpour/models/topology';
 import { describe, expect, it } from 'vitest';
-import { batchOf, IMAGES, layer, ROWS, stack } from '../testing/small-models.ts';
+import type { DatasetSummary } from '@downpour/contracts';
+import { batchOf, IMAGES, layer, ROWS, SEQUENCES, stack, WORDS } from '../testing/small-models.ts';
 import { difference, twins } from '../testing/runners.ts';
 
+const dense = layer('Dense', { units: 4, activation: 'tanh' }, 'dense');
 const conv = layer('Conv2D', { filters: 4, kernel_size: [3, 3], padding: 'same', activation: 'tanh' }, 'conv');
+const recurrent = (className: string, config = {}) =>
+  stack(SEQUENCES, [
+    layer(className, { units: 4, return_sequences: true, recurrent_regularizer: l2(0.05), ...config }, 'first'),
+    layer(className, { units: 3, go_backwards: true, ...config }, 'second'),
+  ]);
+const sequence = (...nodes: LayerNode[]) => stack(SEQUENCES, nodes);
 const after = (node: LayerNode) => stack(IMAGES, [conv, node]);
 
 /** One model for each layer class. */
@@ -61,6 +69,16 @@ const MODELS: Record<(typeof SUPPORTED_LAYERS)[number], Topology> = {
   Minimum: merge('Minimum'),
   Concatenate: merge('Concatenate'),
   Rescaling: after(layer('Rescaling', { scale: 2, offset: -1 })),
+  Conv1D: sequence(layer('Conv1D', { filters: 4, kernel_size: 3, padding: 'same', activation: 'tanh' })),
+  MaxPooling1D: sequence(dense, layer('MaxPooling1D', { pool_size: 2 })),
+  AveragePooling1D: sequence(dense, layer('AveragePooling1D', { pool_size: 2, strides: 1 })),
+  GlobalAveragePooling1D: sequence(dense, layer('GlobalAveragePooling1D')),
+  GlobalMaxPooling1D: sequence(dense, layer('GlobalMaxPooling1D')),
+  RepeatVector: stack(ROWS, [dense, layer('RepeatVector', { n: 3 }), layer('Dense', { units: 2 }, 'each')]),
+  Embedding: stack(WORDS, [layer('Embedding', { input_dim: 7, output_dim: 3, embeddings_regularizer: l2(0.1) })]),
+  SimpleRNN: recurrent('SimpleRNN'),
+  LSTM: recurrent('LSTM'),
+  GRU: recurrent('GRU', { reset_after: false }),
 };
 
 function l2(strength: number) {
@@ -97,7 +115,7 @@ function merge(class_name: string): Topology {
 }
 
 describe.each(Object.entries(MODELS))('A model with %s', (name, topology) => {
-  const dataset = inputRank(topology) === 2 ? ROWS : IMAGES;
+  const dataset = datasetOf(topology);
 
   it('has the gradient of finite differences, compiled and op by op', { timeout: 60_000 }, async () => {
     const { prepared, eager, compiled, dispose } = await twins(topology, dataset);
@@ -139,6 +157,7 @@ describe('The list of supported layers', () => {
   });
 });
 
-function inputRank(topology: Topology): number {
-  return (topology.config.layers[0]!.config['batch_input_shape'] as unknown[]).length;
+function datasetOf(topology: Topology): DatasetSummary {
+  const shape = (topology.config.layers[0]!.config['batch_input_shape'] as number[]).slice(1).join();
+  return [ROWS, IMAGES, SEQUENCES, WORDS].find(({ featureShape }) => featureShape.join() === shape)!;
 }

@@ -61,8 +61,13 @@ export function flatten(model: TrainingModel, gradients: ArrayLike<number>[], in
   return flat;
 }
 
-/** Features as the model reads them: float32, and uint8 divided by 255. */
-export function castFeatures({ tf, backend }: TensorFlow, features: Tensor, isByte: boolean): Tensor {
+/** Features as the model reads them: float32, and uint8 divided by 255 unless they are indices. */
+export function castFeatures(
+  { tf, backend }: TensorFlow,
+  model: TrainingModel,
+  features: Tensor,
+  isByte: boolean,
+): Tensor {
   if (!isByte) return features;
   const { binding } = backend;
   // tfjs has no uint8 (it calls such a tensor int32), so the op is called past it.
@@ -72,7 +77,8 @@ export function castFeatures({ tf, backend }: TensorFlow, features: Tensor, isBy
     { name: 'Truncate', type: binding.TF_ATTR_BOOL, value: false },
   ];
   const [cast] = binding.executeOp('Cast', attributes, backend.getInputTensorIds([features]), 1);
-  return tf.mul(backend.createOutputTensor(cast!), 1 / 255);
+  const values = backend.createOutputTensor(cast!);
+  return model.readsIndices ? values : tf.mul(values, 1 / 255);
 }
 
 /** Numbers of dropout: a pure function of (seed, layer), the same op by op and compiled. */

@@ -1,5 +1,6 @@
 import util from 'node:util';
 import type { Backend } from './binding.ts';
+import { registerGather } from './gather-kernel.ts';
 import { keepLoaded } from './keep-loaded.ts';
 
 export interface TensorFlowOptions {
@@ -41,5 +42,6 @@ async function load(options: TensorFlowOptions): Promise<TensorFlow> {
   keepLoaded();
   await tf.ready();
   const backend = tf.backend() as unknown as Backend;
+  registerGather(tf as unknown as TensorFlow['tf'], backend.binding);
   return { tf: tf as unknown as TensorFlow['tf'], backend, version: backend.binding.TF_Version };
 }

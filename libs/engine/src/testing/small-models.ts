@@ -16,6 +16,12 @@ export const IMAGES: DatasetSummary = {
 /** Rows of four numbers in three classes. */
 export const ROWS: DatasetSummary = { ...IMAGES, featureShape: [4] };
 
+/** Five rows of three numbers each. */
+export const SEQUENCES: DatasetSummary = { ...IMAGES, featureShape: [5, 3] };
+
+/** Six words out of seven, as bytes. */
+export const WORDS: DatasetSummary = { ...IMAGES, featureShape: [6], featureType: 'uint8' };
+
 export function layer(class_name: string, config: Record<string, unknown> = {}, name = class_name): LayerNode {
   return { class_name, config: { name, ...config } };
 }
@@ -54,7 +60,7 @@ export function batchOf(dataset: DatasetSummary, count: number, seed = 1): Batch
   const size = dataset.featureShape.reduce((product, n) => product * n, 1);
   const features =
     dataset.featureType === 'uint8'
-      ? Uint8Array.from({ length: count * size }, () => Math.floor(next() * 256))
+      ? Uint8Array.from({ length: count * size }, () => Math.floor(next() * (dataset === WORDS ? 7 : 256)))
       : Float32Array.from({ length: count * size }, () => next() * 2 - 1);
   const labels =
     dataset.labelKind === 'class'

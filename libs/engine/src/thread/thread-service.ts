@@ -3,6 +3,7 @@ import { prepareModel, TrainingModel, type Topology } from '@downpour/models';
 import { rowsOf, type Batch } from '../step/batch.ts';
 import { ModelRunner } from '../step/model-runner.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
+import { tryStep } from '../step/try-step.ts';
 import { checkLayout } from './check-layout.ts';
 import type { CallMessage, ReplicaPlan, Rows, ThreadStep } from './messages.ts';
 
@@ -24,7 +25,9 @@ export class ThreadService {
           intraOpThreads: Number(process.env['TF_NUM_INTRAOP_THREADS']),
         };
       case 'prepare': {
-        const prepared = await prepareModel(message.ask.spec, message.ask.dataset);
+        const { spec, dataset } = message.ask;
+        const prepared = await prepareModel(spec, dataset);
+        await tryStep(this.#tensorflow, prepared, dataset);
         transfer.push(prepared.initial.buffer as ArrayBuffer);
         return prepared;
       }

@@ -11,10 +11,12 @@ const FUSED: Record<LossKind, string | null> = {
   meanSquaredError: null,
 };
 
+const RECURRENT = new Set(['SimpleRNN', 'LSTM', 'GRU']);
+
 /**
  * How a loss reads a model's output. A model that ends in the loss's own activation (softmax, sigmoid) has it removed for training,
  * so that loss and gradient are computed from logits, exactly as for a model that puts out logits; `removed` says so. Only where the
- * activated output is also used inside the model, or the activation's layer is not the last, are probabilities read as they are (clipped at 1e-7).
+ * activated output is also used inside the model, or the activation belongs to a recurrent layer, are probabilities read as they are (clipped at 1e-7).
  */
 export function outputFormOf(topology: Topology, loss: LossKind): { form: OutputForm; removed: boolean } {
   const fused = FUSED[loss];
@@ -24,7 +26,9 @@ export function outputFormOf(topology: Topology, loss: LossKind): { form: Output
   const inside = topology.config.layers.some((other) =>
     other.inbound_nodes?.some((call) => call.some(([name]) => name === layer.config.name)),
   );
-  return inside ? { form: 'probabilities', removed: false } : { form: 'logits', removed: true };
+  // A recurrent layer's activation is used at every step, not on the output alone.
+  const recurrent = RECURRENT.has(layer.class_name);
+  return inside || recurrent ? { form: 'probabilities', removed: false } : { form: 'logits', removed: true };
 }
 
 function endsIn(className: string, activation: unknown, fused: string): boolean {

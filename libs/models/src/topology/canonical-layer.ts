@@ -33,6 +33,11 @@ export function canonicalLayer(value: unknown, path: string): LayerNode {
     if (COMMON.includes(key) || rule.ignored?.includes(key)) continue;
     if (!rule.keys.includes(key)) {
       if (saysNothing(setting)) continue;
+      if (key === 'activity_regularizer')
+        throw invalidModel(
+          `${at}.${key}`,
+          'Activity regularizers are not supported. Use null; kernel_regularizer and bias_regularizer work.',
+        );
       throw invalidModel(
         `${at}.${key}`,
         `A ${String(layer['class_name'])} layer with ${key} ${describe(setting)} is not supported.`,
@@ -49,7 +54,7 @@ function saysNothing(value: unknown): boolean {
 }
 
 function canonicalSetting(key: string, value: unknown, path: string): unknown {
-  if (key === 'activation') return canonicalActivation(value, path);
+  if (key === 'activation' || key === 'recurrent_activation') return canonicalActivation(value, path);
   if (key.endsWith('_initializer')) return canonicalInitializer(value, path);
   if (key.endsWith('_regularizer')) return canonicalRegularizer(value, path);
   if (key.endsWith('_constraint')) {

@@ -85,9 +85,9 @@ describe('checkTopology', () => {
   };
 
   it('names the field of an unknown layer, its class, and what is supported', () => {
-    const error = refusal((topology) => (topology.config.layers[3]!.class_name = 'LSTM'));
+    const error = refusal((topology) => (topology.config.layers[3]!.class_name = 'ConvLSTM2D'));
     expect(error).toMatchObject({ code: 'invalid-model', field: 'model.topology.config.layers[3].class_name' });
-    expect(error.message).toContain('"LSTM" is not supported. Supported: InputLayer, Dense, Conv2D');
+    expect(error.message).toContain('"ConvLSTM2D" is not supported. Supported: InputLayer, Dense, Conv2D');
   });
 
   it.each<[string, (topology: Fixture) => void, string, string]>([
@@ -180,6 +180,39 @@ describe('checkTopology', () => {
     const error = refusal(change);
     expect(error).toMatchObject({ code: 'invalid-model', field: `model.topology.${field}` });
     expect(error.message).toContain(words);
+  });
+
+  it.each<[string, Record<string, unknown>, string, string]>([
+    ['RandomFlip', { mode: 'horizontal' }, 'class_name', 'Random augmentation happens outside the model'],
+    ['Masking', { mask_value: 0 }, 'class_name', 'Masks are not supported'],
+    ['Bidirectional', {}, 'class_name', 'use the inner layer by itself'],
+    ['Functional', {}, 'class_name', 'Models inside models are not supported'],
+    ['Embedding', { input_dim: 5, output_dim: 2, mask_zero: true }, 'config.mask_zero', 'set it to false'],
+    ['LSTM', { units: 4, dropout: 0.2 }, 'config.dropout', 'put a Dropout layer before or after'],
+    ['SimpleRNN', { units: 4, recurrent_dropout: 0.2 }, 'config.recurrent_dropout', 'Only 0'],
+    ['LSTM', { units: 4, stateful: true }, 'config.stateful', 'stateful true is not supported'],
+    ['LSTM', { units: 4, return_state: true }, 'config.return_state', 'return_state true is not supported'],
+    ['GRU', { units: 4, reset_after: true }, 'config.reset_after', 'reset_after=False'],
+    ['Conv1D', { filters: 2, kernel_size: [3], padding: 'causal' }, 'config.padding', 'causal'],
+    ['Dense', { units: 2, activity_regularizer: 'l2' }, 'config.activity_regularizer', 'kernel_regularizer'],
+  ])('refuses a layer %s with %j in one sentence', (class_name, config, field, words) => {
+    const error = refusal((topology) => {
+      topology.class_name = 'Sequential';
+      topology.config.layers = [{ class_name, config: { name: 'a', ...config } }];
+    });
+    expect(error).toMatchObject({ code: 'invalid-model', field: `model.topology.config.layers[0].${field}` });
+    expect(error.message).toContain(words);
+  });
+
+  it('refuses models of two inputs, before a job is made', () => {
+    const error = refusal((topology) => {
+      topology.config['input_layers'] = [
+        ['input_1', 0, 0],
+        ['input_2', 0, 0],
+      ];
+    });
+    expect(error).toMatchObject({ code: 'invalid-model', field: 'model.topology.config.input_layers' });
+    expect(error.message).toContain('Models with one input are supported, this one has 2.');
   });
 
   it.each([null, 7, 'model', [], {}])('refuses %j', (json) => {

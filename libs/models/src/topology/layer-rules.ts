@@ -18,6 +18,18 @@ const KERNEL = ['kernel_initializer', 'kernel_regularizer', 'kernel_constraint']
 const BIAS = ['use_bias', 'bias_initializer', 'bias_regularizer', 'bias_constraint'];
 const CONVOLUTION = ['kernel_size', 'strides', 'padding', 'dilation_rate', 'data_format', 'activation', ...BIAS];
 const POOLING: LayerRule = { keys: ['pool_size', 'strides', 'padding', 'data_format'] };
+const RECURRENT = [
+  'units',
+  'activation',
+  'return_sequences',
+  'go_backwards',
+  'recurrent_initializer',
+  'recurrent_regularizer',
+  'recurrent_constraint',
+  ...KERNEL,
+  ...BIAS,
+];
+const RECURRENT_IGNORED = ['unroll', 'implementation', 'seed', 'zero_output_for_mask', 'use_cudnn'];
 const NOTHING: LayerRule = { keys: [] };
 
 function onlyOne(key: string) {
@@ -165,7 +177,60 @@ const RULES: Record<LayerClass, LayerRule> = {
   Minimum: NOTHING,
   Concatenate: { keys: ['axis'] },
   Rescaling: { keys: ['scale', 'offset'] },
+  Conv1D: {
+    keys: ['filters', ...CONVOLUTION, ...KERNEL, 'groups'],
+    adjust: (config, path) => {
+      onlyOne('groups')(config, path);
+      if (config['padding'] === 'causal')
+        throw invalidModel(`${path}.padding`, 'Use valid or same; causal is not supported.');
+    },
+  },
+  MaxPooling1D: POOLING,
+  AveragePooling1D: POOLING,
+  GlobalAveragePooling1D: { keys: ['data_format', 'keepdims'], adjust: noKeepDims },
+  GlobalMaxPooling1D: { keys: ['data_format', 'keepdims'], adjust: noKeepDims },
+  RepeatVector: { keys: ['n'] },
+  Embedding: {
+    keys: ['input_dim', 'output_dim', 'embeddings_initializer', 'embeddings_regularizer', 'embeddings_constraint'],
+    // The input's shape says it.
+    ignored: ['input_length', 'sparse', 'lora_rank', 'lora_alpha', 'quantization_config'],
+    adjust: (config, path) => {
+      if (config['mask_zero'])
+        throw invalidModel(
+          `${path}.mask_zero`,
+          'Masks are not supported: set it to false; the model learns what the padding means.',
+        );
+    },
+  },
+  SimpleRNN: { keys: RECURRENT, ignored: RECURRENT_IGNORED, adjust: withoutRecurrentDropout },
+  LSTM: {
+    keys: [...RECURRENT, 'recurrent_activation', 'unit_forget_bias'],
+    ignored: RECURRENT_IGNORED,
+    adjust: (config, path) => {
+      withoutRecurrentDropout(config, path);
+      // Keras's default; tfjs's is another function.
+      config['recurrent_activation'] ??= 'sigmoid';
+    },
+  },
+  GRU: {
+    keys: [...RECURRENT, 'recurrent_activation'],
+    ignored: RECURRENT_IGNORED,
+    adjust: (config, path) => {
+      withoutRecurrentDropout(config, path);
+      config['recurrent_activation'] ??= 'sigmoid';
+      if (config['reset_after'])
+        throw invalidModel(`${path}.reset_after`, 'Only false is supported: build the layer with reset_after=False.');
+    },
+  },
 };
+
+function withoutRecurrentDropout(config: Json, path: string): void {
+  for (const key of ['dropout', 'recurrent_dropout']) {
+    if ((config[key] ?? 0) !== 0)
+      throw invalidModel(`${path}.${key}`, 'Only 0 is supported: put a Dropout layer before or after this one.');
+    delete config[key];
+  }
+}
 
 function noKeepDims(config: Json, path: string): void {
   if (config['keepdims'])
@@ -178,10 +243,23 @@ function nearestOnly(config: Json, path: string): void {
     throw invalidModel(`${path}.interpolation`, 'Only nearest is supported.');
 }
 
+/** What to do instead, for classes that people ask for. */
+const INSTEAD: [RegExp, string][] = [
+  [/^Random/, 'Random augmentation happens outside the model: upload augmented examples, or use Dropout.'],
+  [/^Masking$/, 'Masks are not supported: leave it out; the model learns what the padding means.'],
+  [/^(Bidirectional|TimeDistributed)$/, 'Layers around layers are not supported: use the inner layer by itself.'],
+  [
+    /^(Sequential|Functional|Model)$/,
+    "Models inside models are not supported: put the inner model's layers in its place.",
+  ],
+  [/^(Lambda|TFOpLambda|SlicingOpLambda)$/, 'It holds Python code. Use layers instead.'],
+];
+
 export function ruleOf(className: unknown, path: string): LayerRule {
   if (typeof className === 'string' && Object.hasOwn(RULES, className)) return RULES[className as LayerClass];
+  const instead = INSTEAD.find(([classes]) => classes.test(String(className)))?.[1];
   throw invalidModel(
     path,
-    `Layer class ${describe(className)} is not supported. Supported: ${SUPPORTED_LAYERS.join(', ')}.`,
+    `Layer class ${describe(className)} is not supported. ${instead ? `${instead} ` : ''}Supported: ${SUPPORTED_LAYERS.join(', ')}.`,
   );
 }

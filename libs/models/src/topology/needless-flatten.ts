@@ -1,7 +1,15 @@
 import { inputShapeOf, type LayerNode, type Topology } from './topology.ts';
 
 /** Layers that make rows of numbers of whatever they are given. */
-const FLATTENING = new Set(['Flatten', 'GlobalAveragePooling2D', 'GlobalMaxPooling2D']);
+const FLATTENING = new Set([
+  'Flatten',
+  'GlobalAveragePooling1D',
+  'GlobalAveragePooling2D',
+  'GlobalMaxPooling1D',
+  'GlobalMaxPooling2D',
+]);
+/** Recurrent layers, which put out a row where they put out their last state. */
+const RECURRENT = new Set(['SimpleRNN', 'LSTM', 'GRU']);
 /** Layers whose output has the rank of their input. */
 const KEEPING = new Set([
   'InputLayer',
@@ -25,7 +33,7 @@ export function withoutNeedlessFlatten(topology: Topology): Topology {
   const layers: LayerNode[] = [];
   for (const layer of topology.config.layers) {
     const needless = layer.class_name === 'Flatten' && flat;
-    flat = FLATTENING.has(layer.class_name) || (flat && KEEPING.has(layer.class_name));
+    flat = flattens(layer) || (flat && KEEPING.has(layer.class_name));
     // The first layer may carry the input's shape.
     if (needless) shape ??= layer.config['batch_input_shape'];
     else {
@@ -37,4 +45,8 @@ export function withoutNeedlessFlatten(topology: Topology): Topology {
 
 function withShape(layer: LayerNode, shape: unknown): LayerNode {
   return { ...layer, config: { ...layer.config, batch_input_shape: shape } };
+}
+
+function flattens({ class_name, config }: LayerNode): boolean {
+  return FLATTENING.has(class_name) || (RECURRENT.has(class_name) && !config['return_sequences']);
 }

@@ -2,13 +2,20 @@ import type { Topology } from './topology.ts';
 
 /** Initialisers that draw numbers. */
 const RANDOM = /^(RandomNormal|RandomUniform|TruncatedNormal|VarianceScaling|Glorot\w+|He\w+|LeCun\w+|Orthogonal)$/;
+const GLOROT = { class_name: 'GlorotUniform', config: {} };
+const RECURRENT = { kernel_initializer: GLOROT, recurrent_initializer: { class_name: 'Orthogonal', config: {} } };
 /** What a layer without a say uses (Keras's defaults). */
-const DEFAULTS: Record<string, string[]> = {
-  Dense: ['kernel_initializer'],
-  Conv2D: ['kernel_initializer'],
-  Conv2DTranspose: ['kernel_initializer'],
-  DepthwiseConv2D: ['depthwise_initializer'],
-  SeparableConv2D: ['depthwise_initializer', 'pointwise_initializer'],
+const DEFAULTS: Record<string, Record<string, unknown>> = {
+  Dense: { kernel_initializer: GLOROT },
+  Conv1D: { kernel_initializer: GLOROT },
+  Conv2D: { kernel_initializer: GLOROT },
+  Conv2DTranspose: { kernel_initializer: GLOROT },
+  DepthwiseConv2D: { depthwise_initializer: GLOROT },
+  SeparableConv2D: { depthwise_initializer: GLOROT, pointwise_initializer: GLOROT },
+  Embedding: { embeddings_initializer: { class_name: 'RandomUniform', config: {} } },
+  SimpleRNN: RECURRENT,
+  LSTM: RECURRENT,
+  GRU: RECURRENT,
 };
 
 /** Gives every initialiser that draws numbers a seed of its own, so that one seed gives one model. Seeds that the user wrote stay. */
@@ -16,7 +23,7 @@ export function seededTopology(topology: Topology, seed: number): Topology {
   let drawn = 0;
   const layers = topology.config.layers.map((layer) => {
     const config = { ...layer.config };
-    for (const key of DEFAULTS[layer.class_name] ?? []) config[key] ??= { class_name: 'GlorotUniform', config: {} };
+    for (const [key, initializer] of Object.entries(DEFAULTS[layer.class_name] ?? {})) config[key] ??= initializer;
     for (const key of Object.keys(config)) {
       if (!key.endsWith('_initializer')) continue;
       const { class_name, config: settings } = config[key] as { class_name: string; config: Record<string, unknown> };

@@ -10,7 +10,15 @@ export const SEEDED_DROPOUT = 'SeededDropout';
  * The twin that is trained: same parameters in the same order, but dropout takes its mask from the step's seed, the final
  * activation may belong to the loss (output-form.ts), and initialisers are zeros, for the parameters come from outside.
  */
-export function trainingTopology(topology: Topology, loss: LossKind): { topology: Topology; form: OutputForm } {
+export function trainingTopology(
+  topology: Topology,
+  loss: LossKind,
+): {
+  topology: Topology;
+  form: OutputForm;
+  /** Whether the final activation belongs to the loss: the twin puts out logits where the model puts out probabilities. */
+  removed: boolean;
+} {
   const { form, removed } = outputFormOf(topology, loss);
   const output = outputLayerOf(topology);
   let dropouts = 0;
@@ -25,5 +33,5 @@ export function trainingTopology(topology: Topology, loss: LossKind): { topology
       ? { ...layer, class_name: 'Activation', config: { name: config.name, activation: 'linear' } }
       : { ...layer, config: { ...config, activation: 'linear' } };
   });
-  return { topology: { ...topology, config: { ...topology.config, layers } }, form };
+  return { topology: { ...topology, config: { ...topology.config, layers } }, form, removed };
 }
