@@ -2,7 +2,8 @@ import type { Examples, Replica, StepResult } from '@downpour/training';
 import { SharedExamples } from './shared-examples.ts';
 import { sharedVector, SharedVectors } from './shared-vectors.ts';
 import { rowsOf } from './step/batch.ts';
-import type { ReplicaPlan } from './thread/messages.ts';
+import type { ReplicaPlan, Rows } from './thread/messages.ts';
+import { ViewSender } from './thread/shared-views.ts';
 import type { TensorFlowThread } from './thread/tensorflow-thread.ts';
 
 /**
@@ -27,6 +28,8 @@ export class ThreadReplica implements Replica {
   /** Filled by every step. */
   #gradient: Float32Array | null = null;
   #opened: { generation: number; done: Promise<unknown> } | null = null;
+  /** What the thread that has the model open knows of. */
+  #views = new ViewSender();
   #disposed = false;
   #toldFallback = false;
 
@@ -45,6 +48,7 @@ export class ThreadReplica implements Replica {
     if (this.#opened?.generation !== generation) {
       const done = this.#thread.call('open', { replica: this.#id, plan: this.#plan });
       this.#opened = { generation, done };
+      this.#views = new ViewSender();
       done.catch(() => {
         if (this.#opened?.done === done) this.#opened = null;
       });
@@ -67,13 +71,13 @@ export class ThreadReplica implements Replica {
     try {
       const shared = into && into.buffer instanceof SharedArrayBuffer;
       const gradient = shared ? into : (this.#gradient ??= sharedVector(this.#plan.layout.length));
-      const answer = await this.#examples.use(examples, (rows) =>
+      const answer = await this.#examples.use(examples, (shared) =>
         this.#thread.call('step', {
           replica: this.#id,
-          parameters: vector,
-          rows: { ...rows, begin, end },
+          parameters: this.#views.view(vector),
+          rows: this.#rows(shared, begin, end),
           seed,
-          gradient,
+          gradient: this.#views.view(gradient),
         }),
       );
       if (answer.fellBack !== null) this.#fallBack(answer.fellBack);
@@ -94,11 +98,11 @@ export class ThreadReplica implements Replica {
     try {
       for (const part of partsOf(examples)) {
         await this.open();
-        const { lossSum, correct } = await this.#examples.use(part, (rows) =>
+        const { lossSum, correct } = await this.#examples.use(part, (shared) =>
           this.#thread.call('evaluate', {
             replica: this.#id,
-            parameters: vector,
-            rows: { ...rows, begin: 0, end: rows.count },
+            parameters: this.#views.view(vector),
+            rows: this.#rows(shared, 0, part.count),
           }),
         );
         sum.lossSum += lossSum;
@@ -116,6 +120,10 @@ export class ThreadReplica implements Replica {
     if (this.#opened?.generation !== this.#thread.generation) return;
     // A thread that is gone has forgotten the model anyway.
     await this.#thread.call('close', { replica: this.#id }).catch(() => undefined);
+  }
+
+  #rows({ count, features, labels }: Examples, begin: number, end: number): Rows {
+    return { count, features: this.#views.view(features), labels: this.#views.view(labels), begin, end };
   }
 
   #fallBack(reason: string): void {

@@ -1,7 +1,8 @@
 import type { DatasetSummary, ErrorCode, ModelSpec, ParameterLayout } from '@downpour/contracts';
 import type { LossKind, PreparedModel } from '@downpour/models';
-import type { Batch, HostEvaluation } from '../step/batch.ts';
+import type { HostEvaluation } from '../step/batch.ts';
 import type { TensorFlowOptions } from '../tensorflow/load.ts';
+import type { SharedView } from './shared-views.ts';
 
 /** What the thread is started with. */
 export interface ThreadData {
@@ -26,8 +27,11 @@ export interface ReplicaPlan {
   compile: boolean;
 }
 
-/** Rows [begin, end) of examples in shared memory. */
-export interface Rows extends Batch {
+/** Rows [begin, end) of examples. */
+export interface Rows {
+  count: number;
+  features: SharedView;
+  labels: SharedView;
   begin: number;
   end: number;
 }
@@ -43,11 +47,11 @@ export interface ThreadCalls {
   prepare: { ask: { spec: ModelToPrepare; dataset: DatasetSummary }; answer: PreparedModel };
   open: { ask: { replica: number; plan: ReplicaPlan }; answer: null };
   step: {
-    /** `gradient` is in shared memory and filled. */
-    ask: { replica: number; parameters: Float32Array; rows: Rows; seed: number; gradient: Float32Array };
+    /** `gradient` is filled. */
+    ask: { replica: number; parameters: SharedView; rows: Rows; seed: number; gradient: SharedView };
     answer: ThreadStep;
   };
-  evaluate: { ask: { replica: number; parameters: Float32Array; rows: Rows }; answer: HostEvaluation };
+  evaluate: { ask: { replica: number; parameters: SharedView; rows: Rows }; answer: HostEvaluation };
   close: { ask: { replica: number }; answer: null };
 }
 export type CallName = keyof ThreadCalls;

@@ -6,11 +6,17 @@ import type { TensorFlow } from '../tensorflow/load.ts';
 import { tryStep } from '../step/try-step.ts';
 import { checkLayout } from './check-layout.ts';
 import type { CallMessage, ReplicaPlan, Rows, ThreadStep } from './messages.ts';
+import { ViewReceiver } from './shared-views.ts';
+
+interface OpenReplica {
+  runner: ModelRunner;
+  memory: ViewReceiver;
+}
 
 /** What the thread does: models by number, one runner each. */
 export class ThreadService {
   readonly #tensorflow: TensorFlow;
-  readonly #runners = new Map<number, ModelRunner>();
+  readonly #replicas = new Map<number, OpenReplica>();
 
   constructor(tensorflow: TensorFlow) {
     this.#tensorflow = tensorflow;
@@ -34,19 +40,22 @@ export class ThreadService {
       case 'open': {
         const { replica, plan } = message.ask;
         this.#close(replica);
-        this.#runners.set(replica, await this.#open(plan));
+        this.#replicas.set(replica, { runner: await this.#open(plan), memory: new ViewReceiver() });
         return null;
       }
       case 'step': {
         const { replica, parameters, rows, seed, gradient } = message.ask;
-        const runner = this.#runner(replica);
+        const { runner, memory } = this.#replica(replica);
+        // All views before anything that may fail: each may tell of memory that later ones name.
+        const [vector, batch, into] = [memory.vector(parameters), batchOf(rows, memory), memory.vector(gradient)];
         const began = performance.now();
-        const { loss, correct } = runner.step(parameters, batchOf(rows), seed, gradient);
+        const { loss, correct } = runner.step(vector, batch, seed, into);
         return { loss, correct, computeMs: performance.now() - began, fellBack: runner.fellBack } satisfies ThreadStep;
       }
       case 'evaluate': {
         const { replica, parameters, rows } = message.ask;
-        return this.#runner(replica).evaluate(parameters, batchOf(rows));
+        const { runner, memory } = this.#replica(replica);
+        return runner.evaluate(memory.vector(parameters), batchOf(rows, memory));
       }
       case 'close':
         this.#close(message.ask.replica);
@@ -60,22 +69,22 @@ export class ThreadService {
     return new ModelRunner(this.#tensorflow, model, plan.compile);
   }
 
-  #runner(replica: number): ModelRunner {
-    const runner = this.#runners.get(replica);
-    if (!runner) throw new DownpourError('not-found', `Replica ${replica} is not open in this thread; open it first`);
-    return runner;
+  #replica(replica: number): OpenReplica {
+    const open = this.#replicas.get(replica);
+    if (!open) throw new DownpourError('not-found', `Replica ${replica} is not open in this thread; open it first`);
+    return open;
   }
 
   #close(replica: number): void {
-    this.#runners.get(replica)?.dispose();
-    this.#runners.delete(replica);
+    this.#replicas.get(replica)?.runner.dispose();
+    this.#replicas.delete(replica);
   }
 }
 
-function batchOf({ count, features, labels, begin, end }: Rows): Batch {
+function batchOf({ count, features, labels, begin, end }: Rows, memory: ViewReceiver): Batch {
   return {
     count: end - begin,
-    features: rowsOf(features, count, begin, end),
-    labels: rowsOf(labels, count, begin, end),
+    features: rowsOf(memory.array(features) as Batch['features'], count, begin, end),
+    labels: rowsOf(memory.array(labels) as Batch['labels'], count, begin, end),
   };
 }
