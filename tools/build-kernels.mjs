@@ -16,7 +16,7 @@ const target = join(root, 'libs', 'kernels', 'wasm');
 const stampFile = join(target, 'sources.sha256');
 
 /** No relaxed SIMD: it may fuse a multiplication with an addition, and then two machines differ in the last bit. */
-const COMMON = ['-O3', '--converge', '--noAssert', '--enable', 'simd', '--runtime', 'stub'];
+const COMMON = ['-O3', '--noAssert', '--enable', 'simd', '--runtime', 'stub'];
 const MEMORY = ['--importMemory', '--noExportMemory', '--initialMemory', '1', '--maximumMemory', '65536'];
 const OUTPUTS = {
   'kernels.wasm': [],

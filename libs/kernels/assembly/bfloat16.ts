@@ -1,14 +1,18 @@
+import { constant } from './constant';
 import { put } from './lanes';
+
+const LAST_BIT: v128 = constant(1);
+const BELOW_HALF: v128 = constant(0x7fff);
+const QUIET: v128 = constant(0x40);
 
 /** float32 x 4 -> bfloat16 in the low halves of four words: nearest, ties to even. A NaN stays one: it is made quiet, for its low bits may have been all there was. */
 // @ts-ignore: decorator
 @inline
 export function toBfloat16(x: v128): v128 {
   const high = i32x4.shr_u(x, 16);
-  const odd = v128.and(high, i32x4.splat(1));
-  const rounded = i32x4.shr_u(i32x4.add(i32x4.add(x, i32x4.splat(0x7fff)), odd), 16);
-  const quiet = v128.or(high, i32x4.splat(0x40));
-  return v128.bitselect(rounded, quiet, f32x4.eq(x, x));
+  const odd = v128.and(high, LAST_BIT);
+  const rounded = i32x4.shr_u(i32x4.add(i32x4.add(x, BELOW_HALF), odd), 16);
+  return v128.bitselect(rounded, v128.or(high, QUIET), f32x4.eq(x, x));
 }
 
 /** The inverse; exact. */

@@ -1,18 +1,21 @@
 import { fromBfloat16, toBfloat16 } from './bfloat16';
+import { constant } from './constant';
 import { fromFloat16, toFloat16 } from './float16';
 import { get, put } from './lanes';
 import { finiteOrZero } from './residual';
 
-// @ts-ignore: decorator
-@inline
-const LARGEST_FLOAT16: f32 = 65504;
+/** Bits of 65504, float16's largest number, of its negative, and of infinity. */
+const LARGEST: v128 = constant(0x477fe000);
+const LEAST: v128 = constant(0xc77fe000);
+const INFINITY: v128 = constant(0x7f800000);
 
 /** Of finite values; infinities and NaN stay. */
 // @ts-ignore: decorator
 @inline
 function clampFinite(x: v128): v128 {
-  const clamped = f32x4.max(f32x4.min(x, f32x4.splat(LARGEST_FLOAT16)), f32x4.splat(-LARGEST_FLOAT16));
-  return v128.bitselect(x, clamped, f32x4.eq(f32x4.abs(x), f32x4.splat(Infinity)));
+  // Pseudo minimum and maximum: one instruction each, where the others take ten to order zeros and NaN; a NaN in front stays.
+  const clamped = f32x4.pmax(f32x4.pmin(x, LARGEST), LEAST);
+  return v128.bitselect(x, clamped, f32x4.eq(f32x4.abs(x), INFINITY));
 }
 
 /** Encodes 4 values or 1; with feedback, what was added before and could not be told is added, and what cannot be told now is kept. */

@@ -4,8 +4,8 @@ import { wasm } from './web-assembly.ts';
 /** Vectors begin at multiples of this: a cache line, and more than any SIMD lane needs. */
 const ALIGNMENT_BYTES = 64;
 const PAGE_BYTES = 64 * 1024;
-/** The kernels' scratch (assembly/gradient-block.ts) lies below the first vector. */
-export const SCRATCH_BYTES = 4096;
+/** The kernels' scratch (assembly/gradient-block.ts, assembly/constant.ts) lies below the first vector. */
+const SCRATCH_BYTES = 4096 + 64;
 /** What 32-bit addresses reach, less a page that V8 does not give. */
 const MAX_BYTES = 4 * 2 ** 30 - PAGE_BYTES;
 
