@@ -35,7 +35,7 @@ function shardCount(spec: JobSpec, layout: ParameterLayout, processes: number): 
   return spec.shards ?? Math.max(1, Math.min(SHARDS_PER_PROCESS * processes, maxShards(layout, spec.placement)));
 }
 
-/** The plan of a prepared job. @throws DownpourError `invalid-request` when the spec asks for more shards than the model can be cut into. */
+/** The plan of a prepared job. @throws DownpourError `invalid-request` when the spec asks for more shards than the model can be cut into, or for too few to hold it. */
 export function makePlan(
   job: JobRecord,
   dataset: DatasetSummary,
@@ -45,7 +45,7 @@ export function makePlan(
 ): JobPlan {
   const { layout, topology, loss } = prepared;
   const spec: JobSpec = { ...job.spec, loss };
-  const ranges = placeParameters(layout, shardCount(spec, layout, loads.size), spec.placement);
+  const ranges = placeParameters(layout, shardCount(spec, layout, loads.size), spec.placement, spec.updateRule);
   const [firstWorker] = available(members, 'worker');
   return {
     v: 1,

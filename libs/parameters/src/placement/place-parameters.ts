@@ -1,9 +1,10 @@
-import type { JobSpec, KeyRange, ParameterLayout } from '@downpour/contracts';
+import type { JobSpec, KeyRange, ParameterLayout, UpdateRuleSpec } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
 import { normaliseRanges, rangesLength } from '../key-range.ts';
 import { byteBalanced } from './byte-balanced.ts';
 import type { PlacementPolicy } from './placement-policy.ts';
 import { roundRobin } from './round-robin.ts';
+import { checkShardSizes } from './shard-limit.ts';
 import { split } from './split.ts';
 
 export type PlacementName = JobSpec['placement'];
@@ -16,9 +17,15 @@ export const maxShards = (layout: ParameterLayout, policy: PlacementName): numbe
 /**
  * Lays a job's vector, its state part too, on shards: sorted, disjoint ranges by shard; every offset in exactly one of them, no shard
  * empty. The same arguments give the same answer.
- * @throws DownpourError invalid-request (field `shards`) when there are more shards than the policy can fill.
+ * @param rule when given, shards are kept within what one memory holds with the slots of this rule
+ * @throws DownpourError invalid-request (field `shards`) when there are more shards than the policy can fill, or so few that one is too large.
  */
-export const placeParameters = (layout: ParameterLayout, shards: number, policy: PlacementName): KeyRange[][] => {
+export const placeParameters = (
+  layout: ParameterLayout,
+  shards: number,
+  policy: PlacementName,
+  rule?: UpdateRuleSpec,
+): KeyRange[][] => {
   if (!Number.isInteger(shards) || shards < 1)
     throw new DownpourError('invalid-request', `shards is ${shards}; it should be a whole number from 1`, {
       field: 'shards',
@@ -33,7 +40,10 @@ export const placeParameters = (layout: ParameterLayout, shards: number, policy:
       { field: 'shards' },
     );
   }
-  return place(layout, shards).map(normaliseRanges);
+  const placed = (count: number): KeyRange[][] => place(layout, count).map(normaliseRanges);
+  const placement = placed(shards);
+  if (rule !== undefined) checkShardSizes(layout, placement, rule, most(layout), placed);
+  return placement;
 };
 
 /** How evenly a placement spreads pulls, pushes and memory. */

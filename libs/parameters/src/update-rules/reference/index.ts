@@ -1,0 +1,2 @@
+export { referenceRuleOf } from './rules.ts';
+export type { ReferenceRule } from './reference-rule.ts';
