@@ -5,7 +5,8 @@ import type { DatasetSummary } from '@downpour/contracts';
 import type { Examples, StepResult } from '@downpour/training';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Engine } from './engine.ts';
-import { batchOf, ROWS } from './testing/small-models.ts';
+import { sharedVector } from './shared-vectors.ts';
+import { batchOf, IMAGES, layer, ROWS, stack } from './testing/small-models.ts';
 
 const MNIST: DatasetSummary = {
   trainExamples: 60_000,
@@ -97,6 +98,58 @@ describe('The engine', () => {
     await replica.dispose();
   });
 
+  it('puts the gradient where it is asked to', async () => {
+    const { replica, initial } = await open(ROWS, { zoo: 'mlp' });
+    const batch = batchOf(ROWS, 6);
+    const { gradient: expected } = copyOf(await replica.step(initial, batch, 0, 6, 1));
+    for (const into of [sharedVector(initial.length), new Float32Array(initial.length)]) {
+      expect((await replica.step(initial, batch, 0, 6, 1, into)).gradient).toBe(into);
+      expect(into).toEqual(expected);
+    }
+    await replica.dispose();
+  });
+
+  it('steps on the rows that are asked for, of whichever chunk, several steps at once', async () => {
+    const { replica, initial } = await open(ROWS, { zoo: 'logistic' });
+    const chunks = Array.from({ length: 6 }, (_, seed) => batchOf(ROWS, 8, seed + 1));
+    const alone: number[] = [];
+    for (const chunk of chunks) alone.push((await replica.step(initial, chunk, 2, 7, 1)).loss);
+    const together = await Promise.all(chunks.map((chunk) => replica.step(initial, chunk, 2, 7, 1)));
+    expect(together.map(({ loss }) => loss)).toEqual(alone);
+    const rows = { count: 5, features: chunks[3]!.features.slice(8, 28), labels: chunks[3]!.labels.slice(2, 7) };
+    expect((await replica.step(initial, rows, 0, 5, 1)).loss).toBe(alone[3]);
+    await replica.dispose();
+  });
+
+  it('predicts as many rows as it is given', async () => {
+    const { replica, initial } = await open(ROWS, { zoo: 'mlp' });
+    const examples = batchOf(ROWS, 600);
+    const predicted = await replica.predict(initial, examples);
+    expect(predicted.length).toBe(600 * 3);
+    const last = { count: 1, features: examples.features.slice(-4), labels: examples.labels.slice(-1) };
+    const alone = await replica.predict(initial, last);
+    alone.forEach((value, i) => expect(predicted[599 * 3 + i]).toBeCloseTo(value, 5));
+    await replica.dispose();
+  });
+
+  it("leaves the main thread's timers alone during a long step", { timeout: 120_000 }, async () => {
+    const { replica, initial } = await open(MNIST, { zoo: 'mlp', hiddenUnits: [1024, 1024] });
+    const batch = batchOf(MNIST, 3_000);
+    await replica.step(initial, batch, 0, 3_000, 1);
+    const beats: number[] = [];
+    const heart = setInterval(() => beats.push(performance.now()), 10);
+    const began = performance.now();
+    await replica.step(initial, batch, 0, 3_000, 2);
+    const took = performance.now() - began;
+    clearInterval(heart);
+    // Long beside a beat; beats stop for no longer than a busy machine explains.
+    expect(took).toBeGreaterThan(150);
+    expect(beats.length).toBeGreaterThan(took / 50);
+    const pauses = beats.map((beat, i) => beat - (beats[i - 1] ?? began));
+    expect(Math.max(...pauses)).toBeLessThan(took / 2);
+    await replica.dispose();
+  });
+
   it('serves several jobs from one thread', async () => {
     const jobs = await Promise.all([
       open(ROWS, { zoo: 'logistic' }),
@@ -118,6 +171,13 @@ describe('The engine', () => {
       code: 'invalid-model',
       field: 'model.zoo',
       message: expect.stringContaining('Use mlp') as string,
+    });
+    const strided = layer('Conv2D', { filters: 2, kernel_size: [2, 2], strides: [2, 2], dilation_rate: [2, 2] });
+    const topology = stack(IMAGES, [strided]) as unknown as Record<string, unknown>;
+    await expect(engine.prepare({ model: { topology }, seed: 1 }, IMAGES)).rejects.toMatchObject({
+      code: 'invalid-model',
+      field: 'model',
+      message: expect.stringContaining('can not be trained') as string,
     });
     const { replica, initial } = await open(ROWS, { zoo: 'logistic' });
     const short = { ...batchOf(ROWS, 4), features: new Float32Array(15) };

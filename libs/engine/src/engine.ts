@@ -1,6 +1,5 @@
 import type { DatasetSummary, JobPlan, JobSpec, ParameterLayout } from '@downpour/contracts';
 import type { LossKind, PreparedModel } from '@downpour/models';
-import type { Replica } from '@downpour/training';
 import { defaultLoss, exportModel, type ExportedModel } from '@downpour/models/topology';
 import type { EngineInfo } from './thread/messages.ts';
 import { TensorFlowThread } from './thread/tensorflow-thread.ts';
@@ -51,7 +50,7 @@ export class Engine {
   }
 
   /** @throws DownpourError invalid-model when this version of Downpour lays the model out in another way than the plan */
-  async replica(plan: ReplicaInput, options: ReplicaOptions = {}): Promise<Replica> {
+  async replica(plan: ReplicaInput, options: ReplicaOptions = {}): Promise<ThreadReplica> {
     const { topology, layout } = plan;
     const { summary: dataset } = plan.dataset;
     const loss = plan.spec.loss ?? defaultLoss(dataset);

@@ -1,3 +1,5 @@
 export { Engine } from './engine.ts';
+export { sharedMemory, sharedVector } from './shared-vectors.ts';
 export type { EngineOptions, ReplicaInput, ReplicaOptions } from './engine.ts';
+export type { ThreadReplica } from './thread-replica.ts';
 export type { EngineInfo } from './thread/messages.ts';

@@ -2,7 +2,7 @@ import type { Examples, Replica, StepResult } from '@downpour/training';
 import { SharedExamples } from './shared-examples.ts';
 import { sharedVector, SharedVectors } from './shared-vectors.ts';
 import { rowsOf } from './step/batch.ts';
-import type { ReplicaPlan, Rows } from './thread/messages.ts';
+import type { ReplicaPlan, Rows, ThreadCalls } from './thread/messages.ts';
 import { ViewSender } from './thread/shared-views.ts';
 import type { TensorFlowThread } from './thread/tensorflow-thread.ts';
 
@@ -94,24 +94,24 @@ export class ThreadReplica implements Replica {
     examples: Examples,
   ): Promise<{ lossSum: number; correct: number | null; examples: number }> {
     const sum = { lossSum: 0, correct: 0 };
-    const vector = this.#vectors.take(parameters);
-    try {
-      for (const part of partsOf(examples)) {
-        await this.open();
-        const { lossSum, correct } = await this.#examples.use(part, (shared) =>
-          this.#thread.call('evaluate', {
-            replica: this.#id,
-            parameters: this.#views.view(vector),
-            rows: this.#rows(shared, 0, part.count),
-          }),
-        );
-        sum.lossSum += lossSum;
-        sum.correct += correct;
-      }
-    } finally {
-      this.#vectors.giveBack(vector, parameters);
-    }
+    await this.#inParts('evaluate', parameters, examples, (part) => {
+      sum.lossSum += part.lossSum;
+      sum.correct += part.correct;
+    });
     return { lossSum: sum.lossSum, correct: this.#classes ? sum.correct : null, examples: examples.count };
+  }
+
+  /** float32 [examples.count, units]: what the model puts out, dropout off. Labels are not read. */
+  async predict(parameters: Float32Array, examples: Examples): Promise<Float32Array> {
+    const parts: Float32Array[] = [];
+    await this.#inParts('predict', parameters, examples, (part) => parts.push(part));
+    const whole = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+    let offset = 0;
+    for (const part of parts) {
+      whole.set(part, offset);
+      offset += part.length;
+    }
+    return whole;
   }
 
   async dispose(): Promise<void> {
@@ -120,6 +120,31 @@ export class ThreadReplica implements Replica {
     if (this.#opened?.generation !== this.#thread.generation) return;
     // A thread that is gone has forgotten the model anyway.
     await this.#thread.call('close', { replica: this.#id }).catch(() => undefined);
+  }
+
+  /** A few examples at a time, so that another job's step has its turn in between. */
+  async #inParts<Name extends 'evaluate' | 'predict'>(
+    name: Name,
+    parameters: Float32Array,
+    examples: Examples,
+    take: (answer: ThreadCalls[Name]['answer']) => void,
+  ): Promise<void> {
+    const vector = this.#vectors.take(parameters);
+    try {
+      for (const part of partsOf(examples)) {
+        await this.open();
+        const answer = await this.#examples.use(part, (shared) =>
+          this.#thread.call(name, {
+            replica: this.#id,
+            parameters: this.#views.view(vector),
+            rows: this.#rows(shared, 0, part.count),
+          }),
+        );
+        take(answer);
+      }
+    } finally {
+      this.#vectors.giveBack(vector, parameters);
+    }
   }
 
   #rows({ count, features, labels }: Examples, begin: number, end: number): Rows {

@@ -24,6 +24,8 @@ export interface StepRunner {
   /** `gradient` is filled and returned. */
   step(parameters: Float32Array, batch: Batch, seed: number, gradient?: Float32Array): HostStep;
   evaluate(parameters: Float32Array, batch: Batch): HostEvaluation;
+  /** float32 [count, units]: what the model puts out. Labels are not read. */
+  predict(parameters: Float32Array, batch: Batch): Float32Array;
 }
 
 /** Rows [begin, end) of `count`, as a view. */

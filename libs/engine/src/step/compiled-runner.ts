@@ -67,12 +67,21 @@ export class CompiledRunner implements StepRunner {
     return { lossSum: sums![0]!, correct: sums![1]! };
   }
 
+  /** @throws NotCompilable */
+  predict(parameters: Float32Array, batch: Batch): Float32Array {
+    const inputs = hostTensors(this.#tensorflow.backend.binding, this.#model, parameters, batch, 0);
+    const graph = this.#graph('predict', batch, inputs, (_, values, features) => ({
+      outputs: [this.#model.predict(values, features)],
+    }));
+    return graph.run(inputs)[0] as Float32Array;
+  }
+
   dispose(): void {
     this.#graphs.dispose();
   }
 
   #graph(
-    kind: 'step' | 'evaluate',
+    kind: 'step' | 'evaluate' | 'predict',
     batch: Batch,
     inputs: Record<string, HostTensor>,
     body: (tensors: Record<string, Tensor>, parameters: Tensor[], features: Tensor) => Recorded,

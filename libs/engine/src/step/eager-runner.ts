@@ -33,6 +33,13 @@ export class EagerRunner implements StepRunner {
     });
   }
 
+  predict(parameters: Float32Array, batch: Batch): Float32Array {
+    return tidied(this.#tensorflow, () => {
+      const { values, features } = this.#inputs(parameters, batch, 0);
+      return this.#model.predict(values, features).dataSync<'float32'>();
+    });
+  }
+
   #inputs(parameters: Float32Array, batch: Batch, seed: number) {
     const { backend } = this.#tensorflow;
     const host = hostTensors(backend.binding, this.#model, parameters, batch, seed);

@@ -31,6 +31,10 @@ export class ModelRunner implements StepRunner {
     return this.#run((runner) => runner.evaluate(parameters, batch));
   }
 
+  predict(parameters: Float32Array, batch: Batch): Float32Array {
+    return this.#run((runner) => runner.predict(parameters, batch));
+  }
+
   dispose(): void {
     this.#compiled?.dispose();
     this.#model.dispose();

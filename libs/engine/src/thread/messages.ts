@@ -52,6 +52,7 @@ export interface ThreadCalls {
     answer: ThreadStep;
   };
   evaluate: { ask: { replica: number; parameters: SharedView; rows: Rows }; answer: HostEvaluation };
+  predict: { ask: { replica: number; parameters: SharedView; rows: Rows }; answer: Float32Array };
   close: { ask: { replica: number }; answer: null };
 }
 export type CallName = keyof ThreadCalls;

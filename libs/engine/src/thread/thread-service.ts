@@ -57,6 +57,11 @@ export class ThreadService {
         const { runner, memory } = this.#replica(replica);
         return runner.evaluate(memory.vector(parameters), batchOf(rows, memory));
       }
+      case 'predict': {
+        const { replica, parameters, rows } = message.ask;
+        const { runner, memory } = this.#replica(replica);
+        return runner.predict(memory.vector(parameters), batchOf(rows, memory));
+      }
       case 'close':
         this.#close(message.ask.replica);
         return null;
