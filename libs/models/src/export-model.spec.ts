@@ -10,6 +10,7 @@ import { exportModel } from './export-model.ts';
 import { variablesOf } from './parameter-layout.ts';
 import { prepareModel } from './prepare-model.ts';
 import { fixture } from './topology/fixtures.ts';
+import { sequential, type LayerNode } from './topology/topology.ts';
 
 const MNIST: DatasetSummary = {
   trainExamples: 10,
@@ -20,6 +21,14 @@ const MNIST: DatasetSummary = {
   classes: 10,
   labelWidth: 1,
 };
+
+/** Reads an image row by row. */
+const ROWS_IN_TURN: LayerNode[] = [
+  { class_name: 'Reshape', config: { name: 'rows', target_shape: [28, 28], batch_input_shape: [null, 28, 28, 1] } },
+  { class_name: 'GRU', config: { name: 'gru', units: 6, return_sequences: true } },
+  { class_name: 'LSTM', config: { name: 'lstm', units: 5 } },
+  { class_name: 'Dense', config: { name: 'out', units: 10, activation: 'softmax' } },
+];
 
 /** Plain tfjs in a process of its own: loads model.json and predicts for an image of 0, 1/784, 2/784 and so on. */
 const PREDICT = `
@@ -42,6 +51,7 @@ describe('An exported model', () => {
   it.each([
     ['of the zoo', { zoo: 'mnist-cnn' as const }],
     ['of Keras 3 with batch normalisation', { topology: fixture('keras3-sequential') }],
+    ['with recurrent layers', { topology: sequential('rows', ROWS_IN_TURN) }],
     ['of Keras 2', { topology: fixture('keras2-functional') }],
   ])('%s predicts the same in plain tfjs in another process', async (_, model) => {
     const { topology, layout, initial } = await prepareModel({ model, seed: 3 }, MNIST);

@@ -69,6 +69,23 @@ describe('Initial parameters', () => {
     expect(first!.initial.every(Number.isFinite)).toBe(true);
   });
 
+  it.each(['SimpleRNN', 'LSTM', 'GRU'])('of %s and an embedding follow from the seed too', async (class_name) => {
+    const topology = sequential('user', [
+      { class_name: 'Embedding', config: { name: 'words', input_dim: 50, output_dim: 6 } },
+      { class_name, config: { name: 'memory', units: 5 } },
+      dense('last', 10),
+    ]);
+    const of = (seed: number) => prepare({ topology }, { ...MNIST, featureShape: [12] }, seed);
+    const [first, again, other] = await Promise.all([of(1), of(1), of(2)]);
+    expect(again!.initial).toEqual(first!.initial);
+    for (const { name, offset, length } of first!.layout.variables) {
+      if (name.endsWith('bias')) continue;
+      expect(other!.initial.subarray(offset, offset + length), name).not.toEqual(
+        first!.initial.subarray(offset, offset + length),
+      );
+    }
+  });
+
   it('differ between layers of the same shape', async () => {
     const { initial, layout } = await prepare({ zoo: 'mlp', hiddenUnits: [16, 16, 16] });
     const values = (i: number) => initial.subarray(layout.variables[i]!.offset, layout.variables[i]!.offset + 256);

@@ -79,7 +79,7 @@ export class TrainingModel {
   step(parameters: Tensor[], features: Tensor, labels: Tensor, uniform: UniformSource): StepTensors {
     return tf.tidy(() => {
       this.#assign(parameters);
-      for (const dropout of this.#dropouts) dropout.source = uniform;
+      for (const dropout of this.#dropouts) dropout.begin(uniform);
       const trainable = this.#variables.filter((_, i) => this.layout.variables[i]!.trainable);
       const state = this.#variables.filter((_, i) => !this.layout.variables[i]!.trainable);
       // Handles of their own on the values before: a layer that writes its state replaces the variable's value.

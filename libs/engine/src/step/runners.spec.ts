@@ -1,5 +1,6 @@
 import type { DatasetSummary, ZooModel } from '@downpour/contracts';
 import { prepareModel } from '@downpour/models';
+import type { LayerNode, Topology } from '@downpour/models/topology';
 import { describe, expect, it } from 'vitest';
 import { sharedVector } from '../shared-vectors.ts';
 import { batchOf, IMAGES, layer, numbers, ROWS, stack, WORDS } from '../testing/small-models.ts';
@@ -112,14 +113,17 @@ describe('A compiled step', () => {
     dispose();
   });
 
-  it('gives two dropout layers masks of their own', async () => {
+  it.each([
+    ['two dropout layers', 'second'],
+    ['one that is used twice', 'first'],
+  ])('gives %s masks of their own', async (_, second) => {
     const one: DatasetSummary = { ...ROWS, labelKind: 'number', classes: 0 };
-    const rate = 0.5;
-    const topology = stack({ ...ROWS, classes: 1 }, [
-      layer('Dropout', { rate }, 'first'),
-      layer('Dropout', { rate }, 'second'),
-    ]);
-    topology.config.layers.at(-1)!.config['activation'] = 'linear';
+    const names = [...new Set(['first', second])];
+    const topology = chain(
+      names.map((name) => layer('Dropout', { rate: 0.5 }, name)),
+      ['first', second],
+      layer('Dense', { units: 1 }, 'output'),
+    );
     const { prepared, compiled, dispose } = await twins(topology, one);
     const count = 2000;
     const batch = { count, features: new Float32Array(count * 4).fill(1), labels: new Float32Array(count).fill(-1) };
@@ -202,6 +206,31 @@ describe('A compiled step', () => {
     dispose();
   });
 });
+
+/** Input, dropout layers in the order in which they are used, output. */
+function chain(dropouts: LayerNode[], uses: string[], output: LayerNode): Topology {
+  const from = (name: string, node: number): [string, number, number, Record<string, never>][] => [[name, node, 0, {}]];
+  const nodes = uses.map((name, i) => ({ name, call: uses.slice(0, i).filter((other) => other === name).length }));
+  const sources = [{ name: 'input', call: 0 }, ...nodes];
+  const inputs = (name: string) =>
+    nodes.flatMap((node, i) => (node.name === name ? [from(sources[i]!.name, sources[i]!.call)] : []));
+  const last = nodes.at(-1)!;
+  return {
+    class_name: 'Functional',
+    config: {
+      name: 'chain',
+      layers: [
+        { ...layer('InputLayer', { batch_input_shape: [null, 4] }, 'input'), name: 'input', inbound_nodes: [] },
+        ...dropouts.map((node) => ({ ...node, name: node.config.name, inbound_nodes: inputs(node.config.name) })),
+        { ...output, name: 'output', inbound_nodes: [from(last.name, last.call)] },
+      ],
+      input_layers: [['input', 0, 0]],
+      output_layers: [['output', 0, 0]],
+    },
+    keras_version: '2.15.0',
+    backend: 'tensorflow',
+  };
+}
 
 /** How many elements differ. */
 function differences(a: Float32Array, b: Float32Array): number {
