@@ -39,6 +39,8 @@ const isCurrent =
 if (!isCurrent || process.argv.includes('--force')) {
   mkdirSync(target, { recursive: true });
   rmSync(stampFile, { force: true });
+  // What a killed build has left.
+  for (const name of readdirSync(target)) if (!(name in OUTPUTS)) rmSync(join(target, name), { force: true });
   const asc = join(compiler, '..', 'bin', 'asc.js');
   for (const [name, flags] of Object.entries(OUTPUTS)) {
     const fresh = join(target, `${name}.${process.pid}`);
