@@ -89,6 +89,10 @@ export class ThreadReplica implements Replica {
     }
   }
 
+  allocate(length: number): Float32Array {
+    return sharedVector(length);
+  }
+
   async evaluate(
     parameters: Float32Array,
     examples: Examples,

@@ -61,8 +61,24 @@ export interface StepResult {
 
 /** A compiled model of one job (libs/engine behind this). Batches are runs of rows of `examples`. */
 export interface Replica {
-  /** `seed` fixes dropout of this step. `parameters` and `examples` are only read, and are whole again when the promise settles. */
-  step(parameters: Float32Array, examples: Examples, begin: number, end: number, seed: number): Promise<StepResult>;
+  /**
+   * `seed` fixes dropout of this step. `parameters` and `examples` are only read, and are whole again when the promise settles; the values of
+   * examples must not change as long as steps name the same arrays. `into`: where the gradient is wanted; whoever cannot put it there ignores it, so
+   * read the result's.
+   */
+  step(
+    parameters: Float32Array,
+    examples: Examples,
+    begin: number,
+    end: number,
+    seed: number,
+    into?: Float32Array,
+  ): Promise<StepResult>;
+  /**
+   * A vector in memory that steps read and write without a copy; any other works as well, at a copy for each step. Absent where all memory is the
+   * same.
+   */
+  allocate?(length: number): Float32Array;
   /** Sums over the rows, so that parts add up. */
   evaluate(
     parameters: Float32Array,
