@@ -1,11 +1,12 @@
 /**
  * What staleness costs each update rule: one process trains on gradients that were computed on the parameters of so many pushes ago, as
  * asynchronous workers do, with nothing else of the system in the way.
- * `node --conditions=@downpour/source bench/src/staleness.ts [model] [batch] [epochs] [delays] [rule JSON ...]`
+ * `node bench/src/staleness.ts [model] [batch] [epochs] [delays] [rule JSON ...]`
  */
 import { updateRuleSchema, type UpdateRuleSpec } from '@downpour/contracts';
 import { cutExamples, loadBuiltIn, permutation } from '@downpour/datasets';
 import { CompiledRunner, loadTensorFlow } from '@downpour/engine/internal';
+import { Kernels, VectorMemory } from '@downpour/kernels';
 import { prepareModel, TrainingModel } from '@downpour/models';
 import { updateRuleOf } from '@downpour/parameters';
 
@@ -30,10 +31,15 @@ for (const json of rules) {
 }
 
 function train(rule: UpdateRuleSpec, delay: number): number[] {
-  const parameters = Float32Array.from(initial);
-  const slots = updateRuleOf(rule)
-    .slots(rule)
-    .map((slot) => new Float32Array(parameters.length).fill(slot.initial));
+  const names = updateRuleOf(rule).slots(rule);
+  // Parameters, the rule's slots, and the gradient that is being applied.
+  const bytes = VectorMemory.alignedBytes(4 * initial.length);
+  const memory = VectorMemory.create((2 + names.length) * bytes);
+  const { rules: kernels } = Kernels.of(memory);
+  const parameters = memory.float32(initial.length);
+  parameters.set(initial);
+  const slots = names.map((slot) => memory.float32(initial.length).fill(slot.initial));
+  const gradient = memory.float32(initial.length);
   const waiting: Float32Array[] = [];
   let version = 0;
   const accuracies: number[] = [];
@@ -41,11 +47,12 @@ function train(rule: UpdateRuleSpec, delay: number): number[] {
     const order = permutation(1, epoch, dataset.train.count);
     for (let begin = 0; begin < dataset.train.count; begin += batchSize) {
       const end = Math.min(begin + batchSize, dataset.train.count);
-      const { gradient } = runner.step(parameters, cutExamples(dataset, 'train', order, begin, end), begin + epoch);
-      waiting.push(Float32Array.from(gradient));
+      const step = runner.step(parameters, cutExamples(dataset, 'train', order, begin, end), begin + epoch);
+      waiting.push(Float32Array.from(step.gradient));
       if (waiting.length > delay) {
         version += 1;
-        updateRuleOf(rule).apply(rule, parameters, waiting.shift()!, slots, version, 0, parameters.length);
+        gradient.set(waiting.shift()!);
+        updateRuleOf(rule).apply(kernels, rule, parameters, { encoding: 'float32', codes: gradient }, slots, version);
       }
     }
     accuracies.push(accuracy(parameters));

@@ -1,5 +1,6 @@
 import type { BenchOptions } from './options.ts';
 import { Cluster } from './harness/cluster.ts';
+import { PythonPeer } from './harness/python-peer.ts';
 import { TensorFlowChild, type Computed } from './harness/tensorflow-child.ts';
 import { measureTraining, type TrainingWindow } from './harness/training-window.ts';
 import { endlessJob, type WorkloadName } from './workloads.ts';
@@ -19,7 +20,15 @@ export interface Measured {
   fit: Computed[];
   /** Two processes at once, each running the bare compiled step: both together. */
   bare: Computed[];
+  /** Other distributed systems, when they are asked for (`--peers`). */
+  peers: { name: string; windows: Computed[] }[];
 }
+
+/** Programs of bench/peers: TensorFlow's own ways to train on two workers. */
+const PEERS = [
+  { name: 'TF ParameterServerStrategy', program: 'parameter_server' },
+  { name: 'TF MultiWorkerMirrored, sync', program: 'mirrored' },
+] as const;
 
 export const WORKERS = 2;
 export const SHARDS = 2;
@@ -45,7 +54,7 @@ export class WholeSystem {
   }
 
   async #measure(): Promise<Measured[]> {
-    const { workloads, repetitions, quick } = this.#options;
+    const { workloads, repetitions, quick, peers } = this.#options;
     this.#progress('starting 2 workers, 2 shards, NATS and the baselines');
     const [cluster, one, other] = await Promise.all([
       Cluster.start({ workers: WORKERS, shards: SHARDS }),
@@ -57,11 +66,13 @@ export class WholeSystem {
         configuration,
         windows: [] as TrainingWindow[],
       }));
-      return { workload, configurations, fit: [], bare: [] };
+      return { workload, configurations, fit: [], bare: [], peers: [] };
     });
     try {
       // A quick run takes its repetitions from one job, a full one starts a job for each.
       for (let repetition = 0; repetition < repetitions; repetition++) {
+        // Their processes are there for their turn only: idle ones of TensorFlow's take CPU from the others.
+        for (const { name, program } of peers ? PEERS : []) await this.#peer(all, name, program, repetition);
         for (const measured of all) {
           await this.#baselines(measured, one, other, `${repetition + 1} of ${repetitions}`);
           if (quick && repetition > 0) continue;
@@ -88,6 +99,24 @@ export class WholeSystem {
       seconds: Math.max(...both.map(({ seconds }) => seconds)),
       cpuSeconds: both.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
     });
+  }
+
+  async #peer(all: Measured[], name: string, program: (typeof PEERS)[number]['program'], repetition: number) {
+    this.#signal.throwIfAborted();
+    this.#progress(`starting ${name}`);
+    const peer = await PythonPeer.start(program);
+    try {
+      for (const { workload, peers } of all) {
+        this.#signal.throwIfAborted();
+        this.#progress(`${workload}: ${name}, ${repetition + 1} of ${this.#options.repetitions}`);
+        const entry = peers.find((one) => one.name === name);
+        const window = await peer.measure('train', workload, this.#options.windowMs);
+        if (entry) entry.windows.push(window);
+        else peers.push({ name, windows: [window] });
+      }
+    } finally {
+      await peer.stop();
+    }
   }
 
   #job(cluster: Cluster, workload: WorkloadName, configuration: Configuration, repetition: number) {

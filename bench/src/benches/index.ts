@@ -1,8 +1,11 @@
 import type { Bench } from '../bench.ts';
+import { apply } from './apply.ts';
 import { compiledStep } from './compiled-step.ts';
 import { cpu } from './cpu.ts';
 import { firstGradient } from './first-gradient.ts';
+import { peers } from './peers.ts';
 import { speed } from './speed.ts';
+import { tfFunction } from './tf-function.ts';
 
 /** In the order of docs/benchmarks.md. */
-export const BENCHES: readonly Bench[] = [compiledStep, speed, cpu, firstGradient];
+export const BENCHES: readonly Bench[] = [compiledStep, tfFunction, speed, cpu, apply, firstGradient, peers];

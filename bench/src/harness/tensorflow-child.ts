@@ -25,8 +25,12 @@ export class TensorFlowChild {
   readonly #child: ChildProcess;
   readonly stop: () => Promise<void>;
 
+  /** TensorFlow speaks of its settings there: shown only when the process ends by itself. */
+  #stderr = '';
+
   private constructor(child: ChildProcess) {
     this.#child = child;
+    child.stderr!.setEncoding('utf8').on('data', (text: string) => (this.#stderr = (this.#stderr + text).slice(-2000)));
     this.stop = onEnd(() => endProcess(child, 2000));
   }
 
@@ -38,7 +42,7 @@ export class TensorFlowChild {
         : { TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: '1' };
     const child = fork(path.join(import.meta.dirname, `../children/tensorflow.child${EXTENSION}`), {
       env: { TF_CPP_MIN_LOG_LEVEL: '2', ...process.env, ...env },
-      stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
       detached: true, // Ctrl-C is this process's to handle.
     });
     const started = new TensorFlowChild(child);
@@ -69,7 +73,8 @@ export class TensorFlowChild {
 
   #reply(): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const onExit = (code: number | null) => reject(new Error(`A process with a baseline ended (exit code ${code})`));
+      const onExit = (code: number | null) =>
+        reject(new Error(`A process with a baseline ended (exit code ${code}):\n${this.#stderr}`));
       this.#child.once('exit', onExit);
       this.#child.once('message', (reply: ChildReply) => {
         this.#child.off('exit', onExit);
