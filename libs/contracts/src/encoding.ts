@@ -14,6 +14,9 @@ export const encodingSchema = z
       .default('float32')
       .describe("Parameters that workers pull. The shard's own copy stays float32"),
   })
+  .refine(({ gradients, parameters }) => gradients === 'float32' && parameters === 'float32', {
+    message: 'Only float32 crosses the wire yet: leave encoding out',
+  })
   .meta({ id: 'Encoding' });
 export type EncodingSpec = z.infer<typeof encodingSchema>;
 export type GradientEncoding = EncodingSpec['gradients'];
