@@ -32,6 +32,8 @@ const RULES: Record<string, UpdateRuleSpec> = {
 };
 const ENCODINGS: GradientEncoding[] = ['float32', 'bfloat16', 'float16', 'int8'];
 const LENGTHS = [200_000, 8_000_000];
+export const KERNEL_RULES: readonly string[] = Object.keys(RULES);
+export const KERNEL_ENCODINGS: readonly GradientEncoding[] = ENCODINGS;
 /** CPU time of one timing: the system counts in steps of 4 ms. */
 const TIMING_US = 100_000;
 
@@ -84,9 +86,13 @@ export function measureKernel(
   return timing;
 }
 
-if (import.meta.main) {
-  // The plain loop at its best: with V8's middle compiler it falls back to unoptimised code once it has been called with other arrays, ten times as slow.
+/** The plain loop at its best: with V8's middle compiler it falls back to unoptimised code once it has been called with other arrays, ten times as slow. */
+export function steadyPlainLoops(): void {
   setFlagsFromString('--no-maglev');
+}
+
+if (import.meta.main) {
+  steadyPlainLoops();
   const [repetitions = 7] = process.argv.slice(2).map(Number);
   for (const length of LENGTHS) {
     const rows = [['rule', 'gradient', 'Gparam/CPU s', 'plain loop', 'x plain', 'copy', 'x copy']];
