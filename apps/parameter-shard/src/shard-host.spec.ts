@@ -365,12 +365,12 @@ describe('ShardHost', () => {
   });
 
   it('leaves the event loop to others between pushes', async () => {
-    const plan = fakePlan({ owners: ['a'], length: 200_000, epochs: 20 });
-    cluster.initial = new Float32Array(200_000);
+    const plan = fakePlan({ owners: ['a'], length: 2_000_000, epochs: 20 });
+    cluster.initial = new Float32Array(2_000_000);
     const a = startProcess('a');
     a.host.onPlan(plan);
     await serving(0, 0);
-    const gradient = { dtype: 'float32' as const, shape: [200_000], data: new Uint8Array(800_000) };
+    const gradient = { dtype: 'float32' as const, shape: [2_000_000], data: new Uint8Array(8_000_000) };
     for (const header of fakePushes({ jobId: 'job-a', shard: 0, chunks: plan.chunks }))
       cluster.log('job-a', 0).append(header, gradient);
     let turns = 0;

@@ -14,7 +14,7 @@ afterAll(() => harness.stop());
 
 const invalid = (fields: string[]) => expect.arrayContaining(fields.map((field) => expect.objectContaining({ field })));
 const dense = { class_name: 'Dense', config: { name: 'd', units: 10, activation: 'softmax' } };
-const lstm = { class_name: 'LSTM', config: { name: 'l', units: 3 } };
+const lambda = { class_name: 'Lambda', config: { name: 'l' } };
 const topology = (layers: unknown[]) => ({ topology: { class_name: 'Sequential', config: { name: 'm', layers } } });
 
 describe('POST /v1/jobs', () => {
@@ -53,7 +53,7 @@ describe('POST /v1/jobs', () => {
     ['null', null, 400, ['']],
     [
       'an unknown layer',
-      { ...SPEC, model: topology([lstm, dense]) },
+      { ...SPEC, model: topology([lambda, dense]) },
       422,
       ['model.topology.config.layers[0].class_name'],
     ],
