@@ -47,7 +47,7 @@ export interface Bench {
   /** As in `--only`. */
   id: string;
   title: string;
-  /** Not part of the default run unless asked for. */
-  extra?: 'on-request' | 'peers';
+  /** Not part of every run: only when named, only with `--peers`, not with `--quick` unless named. */
+  extra?: 'on-request' | 'peers' | 'full';
   run(context: BenchContext): Promise<BenchResult>;
 }

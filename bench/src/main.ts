@@ -77,8 +77,9 @@ async function run(options: BenchOptions): Promise<void> {
 }
 
 /** @throws Error naming what there is */
-function chosen({ only, peers }: BenchOptions): readonly Bench[] {
-  if (only === null) return BENCHES.filter(({ extra }) => extra === undefined || (extra === 'peers' && peers));
+function chosen({ only, peers, quick }: BenchOptions): readonly Bench[] {
+  const parts = { always: true, peers, full: !quick, 'on-request': false };
+  if (only === null) return BENCHES.filter(({ extra }) => parts[extra ?? 'always']);
   return only.map((id) => {
     const bench = BENCHES.find((one) => one.id === id);
     if (!bench) throw new Error(`There is no bench ${id}: use ${BENCHES.map((one) => one.id).join(', ')}`);

@@ -3,7 +3,8 @@ import { Cluster } from './harness/cluster.ts';
 import { PythonPeer } from './harness/python-peer.ts';
 import { TensorFlowChild, type Computed } from './harness/tensorflow-child.ts';
 import { measureTraining, type TrainingWindow } from './harness/training-window.ts';
-import { endlessJob, type WorkloadName } from './workloads.ts';
+import { encodingSchema } from '@downpour/contracts';
+import { ENCODINGS, endlessJob, type WorkloadName } from './workloads.ts';
 
 /** One way to run a workload on the cluster. */
 export interface Configuration {
@@ -137,9 +138,15 @@ export function nameOf({ encoding, n }: Configuration): string {
 }
 
 /** Every encoding at n = 1; the small model also at n = 4, where the wire is paid once in four steps. */
-function configurationsOf(workload: WorkloadName, { encodings }: BenchOptions): Configuration[] {
+function configurationsOf(workload: WorkloadName, options: BenchOptions): Configuration[] {
+  const encodings = options.encodings.filter((encoding) => !REFUSED.includes(encoding));
   const everyStep = encodings.map((encoding) => ({ encoding, n: 1 }));
   if (workload !== 'mlp-small') return everyStep;
   const ends = encodings.length > 1 ? [encodings[0]!, encodings.at(-1)!] : encodings;
   return [...everyStep, ...ends.map((encoding) => ({ encoding, n: 4 }))];
 }
+
+/** Encodings of this list that the system does not take: what cannot be submitted is not measured. */
+export const REFUSED: readonly string[] = Object.keys(ENCODINGS).filter(
+  (name) => !encodingSchema.safeParse(ENCODINGS[name]).success,
+);

@@ -4,8 +4,20 @@ import { compiledStep } from './compiled-step.ts';
 import { cpu } from './cpu.ts';
 import { firstGradient } from './first-gradient.ts';
 import { peers } from './peers.ts';
+import { pushAndFetch } from './push-and-fetch.ts';
+import { soak } from './soak.ts';
 import { speed } from './speed.ts';
 import { tfFunction } from './tf-function.ts';
 
 /** In the order of docs/benchmarks.md. */
-export const BENCHES: readonly Bench[] = [compiledStep, tfFunction, speed, cpu, apply, firstGradient, peers];
+export const BENCHES: readonly Bench[] = [
+  compiledStep,
+  tfFunction,
+  speed,
+  cpu,
+  apply,
+  firstGradient,
+  pushAndFetch,
+  peers,
+  soak,
+];

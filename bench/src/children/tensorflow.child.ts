@@ -115,6 +115,20 @@ async function turns({ workload, windowMs }: ChildRequest): Promise<{ eagerMs: n
   return { eagerMs: median(times.eager), compiledMs: median(times.compiled) };
 }
 
+/** Steps as a worker runs them: full batches, now and then a chunk's short last one, now and then an evaluation. */
+async function soak({ workload, steps = 0 }: ChildRequest): Promise<{ tensors: number; rssBytes: number }> {
+  const { prepared, compiled, gradient } = await bare(workload);
+  for (let step = 0; step < steps; step++) {
+    const batch = batches[step % BATCHES]!;
+    const short = { count: 17, features: batch.features.slice(0, 17 * 784), labels: batch.labels.slice(0, 17) };
+    compiled.step(prepared.initial, step % 16 === 15 ? short : batch, step, gradient);
+    if (step % 1000 === 999) compiled.evaluate(prepared.initial, batch);
+    // As between two messages: what waits for the event loop must get its turn.
+    if (step % 16 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return { tensors: tf.memory().numTensors, rssBytes: process.memoryUsage.rss() };
+}
+
 function start() {
   return { atMs: performance.now(), cpu: process.cpuUsage() };
 }
@@ -129,7 +143,7 @@ function timed(work: () => number): Computed {
   return end(began, work());
 }
 
-const WORK = { compiled: compiledSteps, fit, turns } as const;
+const WORK = { compiled: compiledSteps, fit, turns, soak } as const;
 
 process.on('disconnect', () => process.exit());
 process.on('message', (request: ChildRequest) => {

@@ -4,9 +4,11 @@ import type { WorkloadName } from '../workloads.ts';
 import { endProcess, onEnd } from './cleanup.ts';
 
 export interface ChildRequest {
-  work: 'compiled' | 'fit' | 'turns';
+  work: 'compiled' | 'fit' | 'turns' | 'soak';
   workload: WorkloadName;
   windowMs: number;
+  /** Of a soak. */
+  steps?: number;
 }
 export type ChildReply = { result: unknown } | { error: string };
 
@@ -63,6 +65,11 @@ export class TensorFlowChild {
   /** Op by op and compiled by turns; medians. */
   turns(workload: WorkloadName, windowMs: number): Promise<{ eagerMs: number; compiledMs: number }> {
     return this.#call({ work: 'turns', workload, windowMs }) as Promise<{ eagerMs: number; compiledMs: number }>;
+  }
+
+  /** So many steps more, then what memory holds. */
+  soak(workload: WorkloadName, steps: number): Promise<{ tensors: number; rssBytes: number }> {
+    return this.#call({ work: 'soak', workload, windowMs: 0, steps }) as Promise<{ tensors: number; rssBytes: number }>;
   }
 
   #call(request: ChildRequest): Promise<unknown> {
