@@ -3,7 +3,7 @@ import { describeIssues, jobSpecSchema, type JobSpecInput } from '@downpour/cont
 
 /** What `npm start -- ...` can set: name, placeholder, default as shown, meaning. The parser and the help are made from it. */
 const OPTIONS = [
-  ['workers', 'N', '2', 'worker processes: each computes gradients on chunks of data'],
+  ['workers', 'N', '2', 'worker processes: each computes gradients on chunks of data; 0 where they run elsewhere'],
   ['shards', 'N', '2', 'parameter-shard processes: together they hold the model'],
   ['model', 'NAME', 'mnist-cnn', 'zoo model: logistic, mlp, lenet5, mnist-cnn'],
   ['dropout', 'X', '0.4 for mnist-cnn', 'mlp and mnist-cnn: share of activations dropped before the last layer'],
@@ -87,7 +87,7 @@ export function parseStartOptions(argv: string[]): StartOptions | 'help' {
   const shards = whole('shards', 2, 1, 64);
   const specFile = text('spec');
   return {
-    workers: whole('workers', 2, 1, 64),
+    workers: whole('workers', 2, 0, 64),
     shards,
     port: whole('port', 8080, 0, 65_535),
     threads: whole('threads', 1, 1, 256),

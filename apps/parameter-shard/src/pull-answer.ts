@@ -26,7 +26,7 @@ export class PullAnswer implements OutgoingFrame<PullReply> {
 
   get tensors(): Record<string, OutgoingTensor> {
     if (this.#unchanged) return {};
-    const { parameters } = this.#shard;
-    return { parameters: { dtype: 'float32', shape: [parameters.length], data: parameters } };
+    const { dtype, data } = this.#shard.encoded(this.#request.encoding);
+    return { parameters: { dtype, shape: [data.length], data } };
   }
 }

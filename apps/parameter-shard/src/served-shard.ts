@@ -4,6 +4,7 @@ import type { LogFollower, LoggedPush, SnapshotPolicyOptions } from '@downpour/p
 import type { ParameterShard, ShardIdentity } from '@downpour/parameters';
 import { recoverShard, shardIdentity, ShardLostError } from '@downpour/parameters';
 import type { Logger } from '@downpour/platform';
+import { BYTES_PER_ELEMENT } from '@downpour/tensor';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { ShardPorts } from './ports.ts';
 import { ProblemReporter } from './problem-reporter.ts';
@@ -84,8 +85,9 @@ export class ServedShard {
   pull(request: PullRequest): PullAnswer {
     const shard = this.#serving();
     if (shard.version !== request.ifNotVersion) {
-      this.#bytesOut += shard.parameters.byteLength;
-      this.#parts.metrics.bytesOut.inc(shard.parameters.byteLength);
+      const bytes = shard.parameters.length * BYTES_PER_ELEMENT[request.encoding];
+      this.#bytesOut += bytes;
+      this.#parts.metrics.bytesOut.inc(bytes);
     }
     return new PullAnswer(shard, request);
   }
@@ -245,7 +247,7 @@ export class ServedShard {
     const began = performance.now();
     const complete = fold.ledger.complete;
     const outcome = fold.apply(push);
-    const bytes = push.gradient.data.byteLength;
+    const bytes = push.gradient.data.byteLength + (push.scales?.data.byteLength ?? 0);
     this.#bytesIn += bytes;
     this.#parts.metrics.push(outcome, bytes, performance.now() - began);
     if (outcome.kind === 'refused') {

@@ -59,6 +59,7 @@ describe('ShardHost', () => {
     shard,
     ownership: plan.shards[shard]!.ownership,
     ifNotVersion: -1,
+    encoding: 'float32',
     ...more,
   });
   /** As the transport does: header and tensors read when the reply is encoded. */

@@ -124,7 +124,7 @@ describe('parameter-shards over NATS', () => {
       requests,
       publisher: new PushPublisher(link),
       plans,
-      jobId: plan.jobId,
+      plan,
       instance: 'worker-a',
     });
   });
@@ -280,7 +280,9 @@ describe('parameter-shards over NATS', () => {
     const complete = new Set<number>();
     const stop = await new EventBus(link).follow(plan.jobId, 0, (event) => {
       if (event.type === 'shard' && event.complete) complete.add(event.shard);
-      expect(event.type === 'problem' ? event.message : '').toBe('');
+      // A snapshot that was on its way when NATS was killed is taken again.
+      const isProblem = event.type === 'problem' && event.code !== 'snapshot-failed';
+      expect(isProblem ? event.message : '').toBe('');
     });
     await until('both events', () => complete.size === 2);
     stop();

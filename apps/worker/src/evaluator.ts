@@ -61,7 +61,7 @@ export class Evaluator {
       vector: new Float32Array(plan.layout.length),
       versions: plan.shards.map(() => -1),
     };
-    const { vector } = await client.pull(fresh, signal);
+    const { vector } = await client.pull(fresh, signal, { exact: true });
 
     const { trainExamples, testExamples } = plan.dataset.summary;
     const split = testExamples > 0 ? 'test' : 'train';

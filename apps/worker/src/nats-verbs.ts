@@ -51,7 +51,7 @@ export class NatsVerbs implements WorkerVerbs {
 
   async openParameters(plan: JobPlan) {
     const { requests, publisher, plans, instance, outstandingPushes: window } = this.#parts;
-    return new NatsParameterClient({ requests, publisher, plans, jobId: plan.jobId, instance, window });
+    return new NatsParameterClient({ requests, publisher, plans, plan, instance, window });
   }
 
   openReplica(plan: JobPlan) {

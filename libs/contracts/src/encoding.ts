@@ -1,5 +1,7 @@
 import { z } from 'zod';
 
+export const parameterEncodingSchema = z.enum(['float32', 'bfloat16', 'float16']);
+
 /** How values cross the network. The shard's own copy is float32, whatever is chosen here. */
 export const encodingSchema = z
   .strictObject({
@@ -9,13 +11,9 @@ export const encodingSchema = z
       .describe(
         'Gradients that workers push. What rounding takes away is added to the next gradient (error feedback). int8: blocks of 256 values with a scale each',
       ),
-    parameters: z
-      .enum(['float32', 'bfloat16', 'float16'])
+    parameters: parameterEncodingSchema
       .default('float32')
       .describe("Parameters that workers pull. The shard's own copy stays float32"),
-  })
-  .refine(({ gradients, parameters }) => gradients === 'float32' && parameters === 'float32', {
-    message: 'Only float32 crosses the wire yet: leave encoding out',
   })
   .meta({ id: 'Encoding' });
 export type EncodingSpec = z.infer<typeof encodingSchema>;

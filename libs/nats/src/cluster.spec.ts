@@ -2,7 +2,7 @@ import type { PushHeader } from '@downpour/contracts';
 import { startNatsCluster, until } from '@downpour/testing';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { describe, expect, it } from 'vitest';
-import { coordinatorPort, patternFloats } from './fixture/nats-fixture.ts';
+import { bodyOf, coordinatorPort, patternFloats } from './fixture/nats-fixture.ts';
 import { ensureInfrastructure } from './infrastructure.ts';
 import { Lease } from './kv/lease.ts';
 import { connectNats } from './link/connect.ts';
@@ -57,7 +57,7 @@ describe('a cluster of three NATS servers', () => {
       for (const victim of cluster.servers) {
         await victim.kill();
         for (let n = 0; n < 10; n++)
-          await publisher.publish(header(push++), [patternFloats(50_000)], new AbortController().signal);
+          await publisher.publish(header(push++), bodyOf(patternFloats(50_000)), new AbortController().signal);
         await until(
           'the object',
           () => store.put(`o${push}`, new Uint8Array(100_000)).then(Boolean, () => false),

@@ -5,7 +5,7 @@ const never = new AbortController().signal;
 
 describe('buffer pool', () => {
   it('makes no more buffers than its capacity and hands them out again', async () => {
-    const pool = new BufferPool(4, 2);
+    const pool = new BufferPool(() => new Float32Array(4), 2);
     const first = await pool.take(never);
     await pool.take(never);
     const third = pool.take(never);
@@ -15,7 +15,7 @@ describe('buffer pool', () => {
   });
 
   it('stops waiting when aborted, and the buffer goes to the next in line', async () => {
-    const pool = new BufferPool(4, 1);
+    const pool = new BufferPool(() => new Float32Array(4), 1);
     const only = await pool.take(never);
     const abort = new AbortController();
     const impatient = pool.take(abort.signal);

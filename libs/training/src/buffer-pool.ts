@@ -3,14 +3,14 @@
  * of the size of the parameters. Taking one waits while all are in use, which is also what bounds outstanding pushes.
  */
 export class BufferPool {
-  readonly #length: number;
+  readonly #allocate: () => Float32Array;
   readonly #capacity: number;
   readonly #free: Float32Array[] = [];
   readonly #waiting: ((buffer: Float32Array) => void)[] = [];
   #made = 0;
 
-  constructor(length: number, capacity: number) {
-    this.#length = length;
+  constructor(allocate: () => Float32Array, capacity: number) {
+    this.#allocate = allocate;
     this.#capacity = capacity;
   }
 
@@ -25,7 +25,7 @@ export class BufferPool {
     if (free) return free;
     if (this.#made < this.#capacity) {
       this.#made += 1;
-      return new Float32Array(this.#length);
+      return this.#allocate();
     }
     return new Promise((resolve, reject) => {
       const waiter = (buffer: Float32Array) => {

@@ -80,14 +80,18 @@ export class DownpourReplica {
     };
     const { plan } = context;
     const { observe } = this.#options;
+    const { length } = plan.layout;
+    const allocate = () =>
+      context.parameters.allocate?.() ?? context.replica.allocate?.(length) ?? new Float32Array(length);
     this.#parameters = new LocalParameters(context.parameters, {
       layout: plan.layout,
       shards: plan.shards.length,
       nFetch: plan.spec.strategy.nFetch,
       learningRate: plan.spec.updateRule.learningRate,
+      allocate,
       onFetched: (ms) => observe('pull', ms),
     });
-    this.#window = new GradientWindow(context.parameters, plan.layout.length, this.#options.outstandingPushes, (ms) =>
+    this.#window = new GradientWindow(context.parameters, allocate, this.#options.outstandingPushes, (ms) =>
       observe('push', ms),
     );
     this.#progress = new ProgressReporter(context.instance, context.report, this.#options.eventIntervalMs);
@@ -110,6 +114,7 @@ export class DownpourReplica {
       const steps = stepsInChunk(this.#context.plan.chunks, index);
       for (let step = 0; step < steps; step++) {
         going.throwIfAborted();
+        const room = await this.#window.room(going);
         const vector = await this.#parameters.next(going);
         const last = step === steps - 1;
         if (this.#options.fetchAhead && (!last || options.more?.())) this.#parameters.fetchAhead(going);
@@ -123,6 +128,7 @@ export class DownpourReplica {
           begin,
           end,
           stepSeed(seed, epoch, index, step),
+          room,
         );
         const stepMs = performance.now() - stepBeganMs;
         signal.throwIfAborted();
@@ -135,7 +141,7 @@ export class DownpourReplica {
         if (result.accuracy === null) totals.accuracyKnown = false;
         else totals.correct += result.accuracy * (end - begin);
 
-        await this.#window.accrue(result.gradient, end - begin, going);
+        this.#window.accrue(result.gradient, end - begin);
         if ((step + 1) % nPush === 0 || last) {
           const key = { epoch, chunk: index, push: pushes.length, versions: this.#parameters.versions };
           const durable = this.#window.push(key, signal);

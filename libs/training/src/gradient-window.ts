@@ -12,30 +12,44 @@ export class GradientWindow {
   readonly #pool: BufferPool;
   readonly #onDurable: (ms: number) => void;
   #sum: Float32Array | null = null;
+  /** The sum's buffer has been taken, and nothing is in it yet. */
+  #empty = true;
   #examples = 0;
 
-  constructor(client: ParameterClient, length: number, outstanding: number, onDurable: (ms: number) => void) {
+  constructor(
+    client: ParameterClient,
+    allocate: () => Float32Array,
+    outstanding: number,
+    onDurable: (ms: number) => void,
+  ) {
     this.#client = client;
-    this.#pool = new BufferPool(length, outstanding);
+    // One more: it accrues while as many as may be are outstanding.
+    this.#pool = new BufferPool(allocate, outstanding + 1);
     this.#onDurable = onDurable;
   }
 
-  /** Adds one step's mean gradient. `gradient` is read now and not kept. */
-  async accrue(gradient: Float32Array, examples: number, signal: AbortSignal): Promise<void> {
-    this.#examples += examples;
-    if (!this.#sum) {
-      this.#sum = await this.#pool.take(signal);
-      this.#sum.set(gradient);
-      return;
-    }
+  /** Where the next step may put its gradient, so that accruing it is no work: the sum itself, for the first step of a window. */
+  async room(signal: AbortSignal): Promise<Float32Array | undefined> {
+    if (this.#sum) return this.#empty ? this.#sum : undefined;
+    this.#sum = await this.#pool.take(signal);
+    this.#empty = true;
+    return this.#sum;
+  }
+
+  /** Adds one step's mean gradient, after `room`. `gradient` is read now and not kept. */
+  accrue(gradient: Float32Array, examples: number): void {
     const sum = this.#sum;
-    for (let i = 0; i < sum.length; i++) sum[i]! += gradient[i]!;
+    if (!sum) throw new Error('Ask for room before a gradient is accrued');
+    this.#examples += examples;
+    if (!this.#empty) for (let i = 0; i < sum.length; i++) sum[i]! += gradient[i]!;
+    else if (gradient !== sum) sum.set(gradient);
+    this.#empty = false;
   }
 
   /** Hands the sum over and starts a new window. The promise settles when the push is durable, or has failed for good. */
   push(key: PushKey, signal: AbortSignal): Promise<void> {
     const gradient = this.#sum;
-    if (!gradient) throw new Error('A push needs at least one accrued gradient');
+    if (!gradient || this.#empty) throw new Error('A push needs at least one accrued gradient');
     const request: PushRequest = { ...key, gradient, examples: this.#examples };
     this.#sum = null;
     this.#examples = 0;

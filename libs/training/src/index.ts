@@ -7,6 +7,7 @@ export type {
   Examples,
   ParameterClient,
   PulledParameters,
+  PullOptions,
   PushRequest,
   Replica,
   ReplicaContext,

@@ -7,6 +7,7 @@ export interface LocalParametersOptions {
   nFetch: number;
   /** alpha of the local steps between fetches. */
   learningRate: number;
+  allocate: () => Float32Array;
   onFetched?: (ms: number) => void;
 }
 
@@ -28,7 +29,7 @@ export class LocalParameters {
     this.#client = client;
     this.#options = options;
     const empty = () => ({
-      vector: new Float32Array(options.layout.length),
+      vector: options.allocate(),
       versions: new Array<number>(options.shards).fill(-1),
     });
     this.#front = empty();

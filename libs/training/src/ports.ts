@@ -29,6 +29,11 @@ export interface PulledParameters {
   versions: number[];
 }
 
+export interface PullOptions {
+  /** As the shards hold them, whatever encoding the job has chosen for training. @default false */
+  exact?: boolean;
+}
+
 export interface PushRequest {
   /** float32 [layout.length]: trainable part a gradient, state part a delta. */
   gradient: Float32Array;
@@ -41,7 +46,9 @@ export interface PushRequest {
 
 export interface ParameterClient {
   /** Waits while a shard has no owner. `into` is filled and returned; unchanged shards cost only their version. */
-  pull(into: PulledParameters, signal: AbortSignal): Promise<PulledParameters>;
+  pull(into: PulledParameters, signal: AbortSignal, options?: PullOptions): Promise<PulledParameters>;
+  /** A vector of the job's length in memory that pull, push and steps work on without a copy; null when there is none left. */
+  allocate?(): Float32Array | null;
   /**
    * Publishes one message per shard and resolves when *all* are durable in the log. Retries until then (same epoch, chunk, push: the ledger drops doubles).
    * The gradient's buffer may be reused once it resolves. At most `window` pushes are outstanding; further calls wait.

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parameterEncodingSchema } from '../encoding.ts';
 
 /** Read a shard's vector. Subject `subjects.pull(instance)`; the reply is a frame, sliced below max_payload. */
 export const pullRequestSchema = z.strictObject({
@@ -8,10 +9,11 @@ export const pullRequestSchema = z.strictObject({
   shard: z.int().min(0),
   ownership: z.int().min(0).describe('Ownership the caller knows; another one answers not-owner'),
   ifNotVersion: z.int().min(-1).default(-1).describe('An unchanged shard answers without parameters'),
+  encoding: parameterEncodingSchema.default('float32').describe('How the parameters are wanted'),
 });
 export type PullRequest = z.infer<typeof pullRequestSchema>;
 
-/** Tensor `parameters`: [length of the shard] in the job's encoding of parameters; absent when `unchanged`. All of one version. */
+/** Tensor `parameters`: [length of the shard] in the encoding asked for; absent when `unchanged`. All of one version. */
 export const pullReplySchema = z.strictObject({
   type: z.literal('pulled'),
   v: z.literal(1),

@@ -108,7 +108,7 @@ describe.each([
       requests: new RequestClient(link),
       publisher: new PushPublisher(link),
       plans,
-      jobId: 'job',
+      plan,
       instance: 'w',
     });
     for (const index of RANGES.keys()) {
@@ -192,6 +192,7 @@ describe.each([
     expect(sameBytes(pulled.vector, truth)).toBe(true);
     // The old owner does not serve the new ownership, whoever asks.
     await changePlan(({ shards: [first] }) => Object.assign(first!, { instance: 's0' }));
+    await until('the plan', () => plans.current('job')?.shards[0]?.instance === 's0');
     const abort = new AbortController();
     const refused = client.pull(empty(), abort.signal);
     setTimeout(() => abort.abort(new Error('enough')), 300);
@@ -232,7 +233,7 @@ describe.each([
       requests: new RequestClient(link),
       publisher,
       plans,
-      jobId: 'job',
+      plan,
       instance: 'w',
       window: 2,
     });

@@ -1,12 +1,13 @@
 import { DownpourError, pullReplySchema, subjects } from '@downpour/contracts';
-import type { ErrorCode, JobPlan, ShardPlacement } from '@downpour/contracts';
+import type { ErrorCode, JobPlan, ParameterEncoding, ShardPlacement } from '@downpour/contracts';
+import { rangesLength } from '@downpour/parameters';
 import { requireTensor } from '@downpour/tensor';
-import type { ParameterClient, PulledParameters, PushRequest } from '@downpour/training';
+import type { ParameterClient, PulledParameters, PullOptions, PushRequest } from '@downpour/training';
 import type { PlanWatcher } from '../kv/plan-watcher.ts';
 import { FlowWindow } from '../streams/flow-window.ts';
 import type { PushPublisher } from '../streams/push-publisher.ts';
 import type { RequestClient } from '../transport/request-client.ts';
-import { gatherParts, scatterBytes } from './shard-ranges.ts';
+import { ParameterMemory } from './parameter-memory.ts';
 import { pause } from '../link/pause.ts';
 import { releaseReceived } from '../link/receive-slabs.ts';
 
@@ -14,7 +15,7 @@ export interface ParameterClientOptions {
   requests: RequestClient;
   publisher: PushPublisher;
   plans: Pick<PlanWatcher, 'current' | 'next'>;
-  jobId: string;
+  plan: Pick<JobPlan, 'jobId' | 'spec' | 'layout' | 'shards'>;
   /** Named in pushes. */
   instance: string;
   /** Most pushes (each to all shards) not yet durable. @default 4 */
@@ -25,6 +26,8 @@ export interface ParameterClientOptions {
 const PULL_SILENCE_MS = 5000;
 const FIRST_BACKOFF_MS = 10;
 const MAX_BACKOFF_MS = 500;
+/** A gradient being computed, parameters being computed on, parameters being fetched. */
+const VECTORS_BESIDE_PUSHES = 3;
 /** What passes by itself: the coordinator names another owner, the owner finishes loading. */
 const PASSING: readonly ErrorCode[] = ['unavailable', 'not-owner', 'loading', 'timeout', 'not-found'];
 
@@ -32,32 +35,44 @@ const PASSING: readonly ErrorCode[] = ['unavailable', 'not-owner', 'loading', 't
 export class NatsParameterClient implements ParameterClient {
   readonly #options: ParameterClientOptions;
   readonly #window: FlowWindow;
+  readonly #memory: ParameterMemory;
   readonly #closed = new AbortController();
 
   constructor(options: ParameterClientOptions) {
     this.#options = options;
-    this.#window = new FlowWindow(options.window ?? 4);
+    const { window = 4, plan } = options;
+    this.#window = new FlowWindow(window);
+    this.#memory = new ParameterMemory(plan, window + VECTORS_BESIDE_PUSHES);
   }
 
   /**
    * One request to each shard, all at once; each part goes from the receive buffer straight to its place in `into.vector`.
    * @throws DownpourError not-found when the job's plan is gone; the signal's reason. Nothing is written to `into` any more then.
    */
-  async pull(into: PulledParameters, signal: AbortSignal): Promise<PulledParameters> {
+  async pull(
+    into: PulledParameters,
+    signal: AbortSignal,
+    { exact = false }: PullOptions = {},
+  ): Promise<PulledParameters> {
     const { shards } = this.#plan();
     await together(
       this.#with(signal),
       shards.map(
         ({ shard }) =>
           (all) =>
-            this.#pullShard(shard, into, all),
+            this.#pullShard(shard, into, exact ? 'float32' : this.#options.plan.spec.encoding.parameters, all),
       ),
     );
     return into;
   }
 
+  allocate(): Float32Array | null {
+    return this.#memory.allocate();
+  }
+
   async push(request: PushRequest, signal: AbortSignal): Promise<void> {
-    const { jobId, instance, publisher } = this.#options;
+    const { instance, publisher, plan } = this.#options;
+    const { jobId } = plan;
     const { shards } = this.#plan();
     const { gradient, versions, epoch, chunk, push, examples } = request;
     const either = this.#with(signal);
@@ -79,7 +94,8 @@ export class NatsParameterClient implements ParameterClient {
             examples,
             worker: instance,
           } as const;
-          return publisher.publish(header, gatherParts(gradient, ranges), all);
+          const bytes = rangesLength(ranges) * Float32Array.BYTES_PER_ELEMENT;
+          return publisher.publish(header, { bytes, tensors: () => this.#memory.encode(gradient, shard, ranges) }, all);
         }),
       );
     } finally {
@@ -89,11 +105,19 @@ export class NatsParameterClient implements ParameterClient {
 
   /** Ends pulls and pushes under way. */
   async close(): Promise<void> {
-    this.#closed.abort(new DownpourError('unavailable', `The parameters of job ${this.#options.jobId} were let go of`));
+    this.#closed.abort(
+      new DownpourError('unavailable', `The parameters of job ${this.#options.plan.jobId} were let go of`),
+    );
   }
 
-  async #pullShard(shard: number, into: PulledParameters, signal: AbortSignal): Promise<void> {
-    const { jobId, requests } = this.#options;
+  async #pullShard(
+    shard: number,
+    into: PulledParameters,
+    encoding: ParameterEncoding,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { requests, plan } = this.#options;
+    const { jobId } = plan;
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
       const placement = this.#placement(shard);
       if (placement.instance !== null) {
@@ -107,14 +131,15 @@ export class NatsParameterClient implements ParameterClient {
               shard,
               ownership: placement.ownership,
               ifNotVersion: into.versions[shard] ?? -1,
+              encoding,
             },
             undefined,
             { timeoutMs: PULL_SILENCE_MS, signal, reply: pullReplySchema },
           );
           if (!header.unchanged) {
-            const { data } = requireTensor(tensors, 'parameters');
-            scatterBytes(data, into.vector, placement.ranges);
-            releaseReceived(data);
+            const parameters = requireTensor(tensors, 'parameters');
+            this.#memory.decode(parameters, into.vector, placement.ranges);
+            releaseReceived(parameters.data);
           }
           into.versions[shard] = header.version;
           return;
@@ -127,15 +152,16 @@ export class NatsParameterClient implements ParameterClient {
   }
 
   #plan(): JobPlan {
-    const plan = this.#options.plans.current(this.#options.jobId);
-    if (plan === null) throw new DownpourError('not-found', `Job ${this.#options.jobId} has ended: its plan is gone`);
+    const plan = this.#options.plans.current(this.#options.plan.jobId);
+    if (plan === null)
+      throw new DownpourError('not-found', `Job ${this.#options.plan.jobId} has ended: its plan is gone`);
     return plan;
   }
 
   #placement(shard: number): ShardPlacement {
     const placement = this.#plan().shards[shard];
     if (placement === undefined)
-      throw new DownpourError('internal', `The plan of job ${this.#options.jobId} has no shard ${shard}`);
+      throw new DownpourError('internal', `The plan of job ${this.#options.plan.jobId} has no shard ${shard}`);
     return placement;
   }
 
@@ -144,7 +170,7 @@ export class NatsParameterClient implements ParameterClient {
     const settled = new AbortController();
     const either = AbortSignal.any([signal, settled.signal]);
     try {
-      await Promise.race([this.#options.plans.next(this.#options.jobId, either), pause(pauseMs, either)]);
+      await Promise.race([this.#options.plans.next(this.#options.plan.jobId, either), pause(pauseMs, either)]);
     } finally {
       settled.abort(new Error('settled'));
     }

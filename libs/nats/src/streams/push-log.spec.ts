@@ -5,7 +5,7 @@ import { asFloat32, encodeFrame, sliceFrame } from '@downpour/tensor';
 import { until } from '@downpour/testing';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
-import { coordinatorPort, patternFloats, sameBytes, startNatsFixture } from '../fixture/nats-fixture.ts';
+import { bodyOf, coordinatorPort, patternFloats, sameBytes, startNatsFixture } from '../fixture/nats-fixture.ts';
 import type { NatsFixture } from '../fixture/nats-fixture.ts';
 import type { NatsLink } from '../link/nats-link.ts';
 import { sliceHeaders } from '../transport/wire.ts';
@@ -71,9 +71,10 @@ describe.each([
   afterEach(() => coordinatorPort(link).removeStreams(jobId));
 
   it('hands over what was published, in order, before and after one begins to follow', async () => {
-    for (const push of [0, 1, 2]) await publisher.publish(headerOf(jobId, push), [patternFloats(100, push)], never);
+    for (const push of [0, 1, 2])
+      await publisher.publish(headerOf(jobId, push), bodyOf(patternFloats(100, push)), never);
     const { pushes, safePosition, stop } = await follow(log);
-    await publisher.publish(headerOf(jobId, 3), [patternFloats(100, 3)], never);
+    await publisher.publish(headerOf(jobId, 3), bodyOf(patternFloats(100, 3)), never);
     await until('four pushes', () => pushes.length === 4);
     pushes.forEach(({ push, sequence, firstSequence, gradient }, index) => {
       expect([push, sequence, firstSequence]).toEqual([index, index + 1, index + 1]);
@@ -85,7 +86,7 @@ describe.each([
 
   it('joins the key ranges of a shard', async () => {
     const vector = patternFloats(1000);
-    await publisher.publish(headerOf(jobId, 0), [vector.subarray(900), vector.subarray(10, 20)], never);
+    await publisher.publish(headerOf(jobId, 0), bodyOf(vector.subarray(900), vector.subarray(10, 20)), never);
     const { pushes, stop } = await follow(log);
     await until('it', () => pushes.length === 1);
     expect([...pushes[0]!.gradient]).toEqual([...vector.subarray(900), ...vector.subarray(10, 20)]);
@@ -94,7 +95,7 @@ describe.each([
 
   it('carries a push of 16 MB whole', async () => {
     const gradient = patternFloats(4 * 2 ** 20 + 3);
-    await publisher.publish(headerOf(jobId, 0), [gradient], never);
+    await publisher.publish(headerOf(jobId, 0), bodyOf(gradient), never);
     const { pushes, stop, safePosition } = await follow(log);
     await until('it', () => pushes.length === 1);
     expect(sameBytes(pushes[0]!.gradient, gradient)).toBe(true);
@@ -109,7 +110,11 @@ describe.each([
     const length = 700_000;
     await Promise.all(
       Array.from({ length: 12 }, (_, push) =>
-        (push % 2 ? publisher : other).publish(headerOf(jobId, push, push % 3), [patternFloats(length, push)], never),
+        (push % 2 ? publisher : other).publish(
+          headerOf(jobId, push, push % 3),
+          bodyOf(patternFloats(length, push)),
+          never,
+        ),
       ),
     );
     for (const shard of [0, 1, 2]) {
@@ -123,7 +128,7 @@ describe.each([
   });
 
   it('hands one push over at a time and goes no further than it was applied', async () => {
-    for (const push of [0, 1, 2]) await publisher.publish(headerOf(jobId, push), [patternFloats(10)], never);
+    for (const push of [0, 1, 2]) await publisher.publish(headerOf(jobId, push), bodyOf(patternFloats(10)), never);
     let atWork = 0;
     let release = (): void => undefined;
     const { pushes, safePosition, stop } = await follow(log, 0, async () => {
@@ -144,8 +149,8 @@ describe.each([
   });
 
   it('replays from a position, and forgets what is trimmed', async () => {
-    for (const push of [0, 1, 2, 3]) await publisher.publish(headerOf(jobId, push), [patternFloats(10)], never);
-    await publisher.publish(headerOf(jobId, 9, 1), [patternFloats(10)], never);
+    for (const push of [0, 1, 2, 3]) await publisher.publish(headerOf(jobId, push), bodyOf(patternFloats(10)), never);
+    await publisher.publish(headerOf(jobId, 9, 1), bodyOf(patternFloats(10)), never);
     await log.trim(2);
     const all = await follow(log);
     await until('two', () => all.pushes.length === 2);
@@ -167,7 +172,7 @@ describe.each([
     await js.publish(subjects.push(jobId, 0), encodeFrame({ type: 'push', v: 2 }));
     await js.publish(subjects.push(jobId, 0), encodeFrame(headerOf(jobId, 0)));
     await js.publish(subjects.push(jobId, 0), new Uint8Array(8), { headers: sliceHeaders('x', 5, 3, 100) });
-    await publisher.publish(headerOf(jobId, 1), [patternFloats(10)], never);
+    await publisher.publish(headerOf(jobId, 1), bodyOf(patternFloats(10)), never);
     const { pushes, bad, safePosition, stop } = await follow(log);
     await until('the good one', () => pushes.length === 1);
     expect(bad.map(([, sequence]) => sequence)).toEqual([1, 2, 3, 4]);
@@ -184,9 +189,9 @@ describe.each([
     expect(slices.length).toBe(3);
     const send = (index: number) =>
       js.publish(subjects.push(jobId, 0), slices[index]!, { headers: sliceHeaders('p.1', index, 3, frame.byteLength) });
-    await publisher.publish(headerOf(jobId, 0), [patternFloats(10)], never);
+    await publisher.publish(headerOf(jobId, 0), bodyOf(patternFloats(10)), never);
     await send(2);
-    await publisher.publish(headerOf(jobId, 1), [patternFloats(10)], never);
+    await publisher.publish(headerOf(jobId, 1), bodyOf(patternFloats(10)), never);
     await send(0);
     const first = await follow(log);
     await until('two', () => first.pushes.length === 2);
@@ -208,7 +213,7 @@ describe.each([
     const clock = vi.spyOn(Date, 'now');
     const begun = Date.now();
     clock.mockReturnValueOnce(begun).mockReturnValueOnce(begun + 61_000);
-    await publisher.publish(headerOf(jobId, 0), [patternFloats(4 * 2 ** 20)], never);
+    await publisher.publish(headerOf(jobId, 0), bodyOf(patternFloats(4 * 2 ** 20)), never);
     clock.mockRestore();
     const { pushes, bad, stop } = await follow(log);
     await until('both', () => pushes.length === 2, 20_000);
@@ -217,24 +222,29 @@ describe.each([
   });
 
   it('tells a publisher and a follower that the job has no log', async () => {
-    await expect(publisher.publish(headerOf('no-such-job', 0), [patternFloats(10)], never)).rejects.toMatchObject({
-      code: 'not-found',
-    });
+    await expect(publisher.publish(headerOf('no-such-job', 0), bodyOf(patternFloats(10)), never)).rejects.toMatchObject(
+      {
+        code: 'not-found',
+      },
+    );
     await expect(follow(new JetStreamPushLog(link, 'no-such-job', 0))).rejects.toMatchObject({ code: 'not-found' });
   });
 
   it('holds a publisher back while the log is full, until it is trimmed', async () => {
     const jsm = await jetstreamManager(link.nc);
     await jsm.streams.update(`dp-push-${jobId}`, { max_bytes: 1_000_000 });
-    for (const push of [0, 1]) await publisher.publish(headerOf(jobId, push), [patternFloats(100_000, push)], never);
+    for (const push of [0, 1])
+      await publisher.publish(headerOf(jobId, push), bodyOf(patternFloats(100_000, push)), never);
     let stored = false;
-    const third = publisher.publish(headerOf(jobId, 2), [patternFloats(100_000, 2)], never).then(() => (stored = true));
+    const third = publisher
+      .publish(headerOf(jobId, 2), bodyOf(patternFloats(100_000, 2)), never)
+      .then(() => (stored = true));
     await new Promise((resolve) => setTimeout(resolve, 300));
     expect(stored).toBe(false);
     await log.trim(1);
     await third;
     const abort = new AbortController();
-    const fourth = publisher.publish(headerOf(jobId, 3), [patternFloats(100_000)], abort.signal);
+    const fourth = publisher.publish(headerOf(jobId, 3), bodyOf(patternFloats(100_000)), abort.signal);
     setTimeout(() => abort.abort(new Error('given up')), 100);
     await expect(fourth).rejects.toThrow('given up');
     const { pushes, stop } = await follow(log);
@@ -257,7 +267,7 @@ describe('the push log while the server is killed', () => {
       // Two slices each; four under way.
       const send = async (from: number): Promise<void> => {
         for (let push = from; push < TOTAL; push += 4)
-          await publisher.publish(headerOf('j', push), [patternFloats(300_000, push)], never);
+          await publisher.publish(headerOf('j', push), bodyOf(patternFloats(300_000, push)), never);
       };
       for (const from of [0, 1, 2, 3]) sent.push(send(from));
       for (const at of [12, 30]) {

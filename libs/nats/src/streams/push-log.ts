@@ -52,6 +52,7 @@ export class JetStreamPushLog implements PushLog {
           push = {
             header: pushSchema.parse(header),
             gradient: requireTensor(tensors, 'gradient'),
+            ...(tensors['scales'] && { scales: tensors['scales'] }),
             sequence: whole.sequence,
             firstSequence: whole.firstSequence,
           };

@@ -1,6 +1,7 @@
 import { DownpourError, streams, subjects } from '@downpour/contracts';
 import type { PushHeader } from '@downpour/contracts';
 import { encodeFrame, sliceFrame } from '@downpour/tensor';
+import type { OutgoingTensor } from '@downpour/tensor';
 import { JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
 import type { ApiError } from '@nats-io/jetstream';
 import { headers } from '@nats-io/nats-core';
@@ -11,6 +12,13 @@ import { newMessageId, sliceHeaders } from '../transport/wire.ts';
 import { FlowWindow } from './flow-window.ts';
 import { isFull, isStreamNotFound } from './jetstream-errors.ts';
 import { pause } from '../link/pause.ts';
+
+/** What is pushed. */
+export interface PushBody {
+  /** At most so many bytes. */
+  bytes: number;
+  tensors: () => Record<string, OutgoingTensor>;
+}
 
 export interface PushPublisherOptions {
   /** Bytes of frames sent and not yet durable, over all jobs and shards of this process; more wait. @default 128 MiB */
@@ -37,17 +45,17 @@ export class PushPublisher {
 
   /**
    * Resolves once the push is durable: every slice acknowledged by JetStream. Retries until then, without storing a slice twice; a
-   * full log and a lost connection are waited out. `parts` are the shard's key ranges of the gradient, in order: read until it resolves.
+   * full log and a lost connection are waited out. The tensors are asked for once, when
+   * there is room to send them, and copied at once.
    * @throws DownpourError not-found when the job has no push log (any more); the signal's reason
    */
-  async publish(header: PushHeader, parts: readonly Float32Array[], signal: AbortSignal): Promise<void> {
+  async publish(header: PushHeader, body: PushBody, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const length = parts.reduce((sum, part) => sum + part.length, 0);
-    const leave = await this.#window.enter(length * 4, signal);
+    const leave = await this.#window.enter(body.bytes, signal);
     const sent = new SentMarks();
     try {
       const { take } = this.#link.frames;
-      const frame = encodeFrame(header, { gradient: { dtype: 'float32', shape: [length], data: parts } }, take);
+      const frame = encodeFrame(header, body.tensors(), take);
       const subject = subjects.push(header.jobId, header.shard);
       for (;;) {
         const begunAt = clocks();

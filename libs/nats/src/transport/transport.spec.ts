@@ -82,12 +82,15 @@ describe.each([
     states[name] = state;
     @Module({ controllers: [TestController], providers: [{ provide: STATE, useValue: state }] })
     class TestModule {}
-    const strategy = new NatsStrategy(await nats.link(), {
+    const own = await nats.link();
+    const strategy = new NatsStrategy(own, {
       instance: name,
       onRequest: (pattern, outcome) => outcomes.push([pattern, outcome]),
     });
     const app = await NestFactory.createMicroservice(TestModule, { strategy, logger: false });
     await app.listen();
+    // The server knows of its subscriptions before others ask.
+    await own.nc.flush();
     apps.push(app);
     return app;
   };
@@ -256,8 +259,12 @@ describe.each([
     const request = client.request('dp.test.slow.c', {});
     await until('the handler', () => states['c']!.release.length > 0);
     const closing = app.close();
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    await expect(client.request('dp.shard.c.pull', { length: 0 })).rejects.toMatchObject({ code: 'unavailable' });
+    const refused = () =>
+      client.request('dp.shard.c.pull', { length: 0 }).then(
+        () => false,
+        (error: unknown) => error instanceof DownpourError && error.code === 'unavailable',
+      );
+    await until('it takes nothing new', refused);
     states['c']!.release.splice(0).forEach((release) => release());
     await expect(request).resolves.toMatchObject({ header: { type: 'done' } });
     await closing;

@@ -1,0 +1,112 @@
+import type { EncodingSpec, JobPlan, KeyRange } from '@downpour/contracts';
+import { DownpourError } from '@downpour/contracts';
+import { allocateEncoded, encodedBytes, Kernels, scaleCount, VectorMemory } from '@downpour/kernels';
+import type { EncodedVector } from '@downpour/kernels';
+import type { OutgoingTensor, Tensor } from '@downpour/tensor';
+import { gatherParts, scatterBytes, shardLength } from './shard-ranges.ts';
+
+/**
+ * A job's vectors on a worker, in memory that TensorFlow's thread sees and kernels work on in place, and what turns them into what crosses the wire: gradients
+ * with error feedback (what rounding took away of one gradient is added to the next), parameters without.
+ */
+export class ParameterMemory {
+  readonly #encoding: EncodingSpec;
+  readonly #length: number;
+  /** Null where a float32 job is too large for one memory: it needs no kernels. */
+  readonly #memory: VectorMemory | null;
+  #vectorsLeft: number;
+  readonly #residuals: Float32Array[] = [];
+  #codes: (EncodedVector & { codes: Uint8Array; scales?: Float32Array }) | null = null;
+  #received: Uint8Array | null = null;
+  #values: Float32Array | null = null;
+
+  /** @param vectors how many `allocate` gives. @throws DownpourError invalid-request when a job that is not all float32 does not fit into 4 GiB */
+  constructor({ spec, layout, shards }: Pick<JobPlan, 'spec' | 'layout' | 'shards'>, vectors: number) {
+    this.#encoding = spec.encoding;
+    this.#length = layout.length;
+    this.#vectorsLeft = vectors;
+    const { gradients, parameters } = this.#encoding;
+    const lengths = shards.map(shardLength);
+    const longest = Math.max(...lengths);
+    const float32 = (length: number) => VectorMemory.alignedBytes(length * Float32Array.BYTES_PER_ELEMENT);
+    const plain = gradients === 'float32' && parameters === 'float32';
+    let bytes = vectors * float32(layout.length);
+    if (!plain) bytes += float32(longest) + encodedBytes(gradients, longest) + float32(longest);
+    if (gradients !== 'float32') bytes += lengths.reduce((sum, length) => sum + float32(length), 0);
+    if (bytes > VectorMemory.maxVectorBytes) {
+      if (!plain)
+        throw new DownpourError(
+          'invalid-request',
+          `Encodings need ${bytes} bytes in one memory of 4 GiB for ${layout.length} parameters: use float32, or a smaller OUTSTANDING_PUSHES`,
+          { field: 'encoding' },
+        );
+      this.#memory = null;
+      return;
+    }
+    this.#memory = VectorMemory.create(bytes, { shared: true });
+    if (plain) return;
+    this.#values = this.#memory.float32(longest);
+    this.#received = this.#memory.uint8(longest * Float32Array.BYTES_PER_ELEMENT);
+    if (gradients === 'float32') return;
+    this.#codes = allocateEncoded(this.#memory, gradients, longest);
+    this.#residuals = lengths.map((length) => this.#memory!.float32(length));
+  }
+
+  /** float32 [length], zeros; null when there is none left: any other vector will do, at a copy. */
+  allocate(): Float32Array | null {
+    if (this.#memory === null || this.#vectorsLeft === 0) return null;
+    this.#vectorsLeft -= 1;
+    return this.#memory.float32(this.#length);
+  }
+
+  /** The tensors of a push to one shard: views, good until the next call. Each gradient is to be encoded once. */
+  encode(gradient: Float32Array, shard: number, ranges: readonly KeyRange[]): Record<string, OutgoingTensor> {
+    const parts = gatherParts(gradient, ranges);
+    const length = parts.reduce((sum, part) => sum + part.length, 0);
+    const codes = this.#codes;
+    const { gradients } = this.#encoding;
+    if (codes === null || gradients === 'float32')
+      return { gradient: { dtype: 'float32', shape: [length], data: parts } };
+    const values =
+      parts.length === 1 && gradient.buffer === this.#memory!.buffer ? parts[0]! : gathered(parts, this.#values!);
+    this.#codecs.encode(values, codes, this.#residuals[shard]);
+    const bytes = gradients === 'int8' ? length : 2 * length;
+    return {
+      gradient: { dtype: gradients, shape: [length], data: codes.codes.subarray(0, bytes) },
+      ...(codes.scales && {
+        scales: { dtype: 'float32', shape: [scaleCount(length)], data: codes.scales.subarray(0, scaleCount(length)) },
+      }),
+    };
+  }
+
+  /** Writes a shard's parameters, as they came, to their places in the flat vector. @throws DownpourError internal when they are not as many */
+  decode({ dtype, data }: Tensor, into: Float32Array, ranges: readonly KeyRange[]): void {
+    if (dtype === 'float32') return scatterBytes(data, into, ranges);
+    const length = ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
+    if ((dtype !== 'bfloat16' && dtype !== 'float16') || data.byteLength !== 2 * length || this.#received === null)
+      throw new DownpourError('internal', `The shard sent ${data.byteLength} bytes of ${dtype} for ${length} values`);
+    this.#received.set(data);
+    const encoded = { encoding: dtype, codes: this.#received.subarray(0, data.byteLength) };
+    const inPlace = into.buffer === this.#memory!.buffer;
+    let from = 0;
+    for (const { begin, end } of ranges) {
+      const target = inPlace ? into.subarray(begin, end) : this.#values!.subarray(0, end - begin);
+      this.#codecs.decode(encoded, target, from);
+      if (!inPlace) into.set(target, begin);
+      from += end - begin;
+    }
+  }
+
+  get #codecs() {
+    return Kernels.of(this.#memory!).codecs;
+  }
+}
+
+const gathered = (parts: readonly Float32Array[], into: Float32Array): Float32Array => {
+  let at = 0;
+  for (const part of parts) {
+    into.set(part, at);
+    at += part.length;
+  }
+  return into.subarray(0, at);
+};
