@@ -5,9 +5,11 @@ import { cpu } from './cpu.ts';
 import { firstGradient } from './first-gradient.ts';
 import { peers } from './peers.ts';
 import { pushAndFetch } from './push-and-fetch.ts';
+import { scaling } from './scaling.ts';
 import { soak } from './soak.ts';
 import { speed } from './speed.ts';
 import { tfFunction } from './tf-function.ts';
+import { traffic } from './traffic.ts';
 
 /** In the order of docs/benchmarks.md. */
 export const BENCHES: readonly Bench[] = [
@@ -15,7 +17,9 @@ export const BENCHES: readonly Bench[] = [
   tfFunction,
   speed,
   cpu,
+  traffic,
   apply,
+  scaling,
   firstGradient,
   pushAndFetch,
   peers,

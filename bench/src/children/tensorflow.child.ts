@@ -5,8 +5,9 @@
 import { cutExamples, loadBuiltIn, permutation } from '@downpour/datasets';
 import { CompiledRunner, EagerRunner, loadTensorFlow } from '@downpour/engine/internal';
 import { modelFromTopology, prepareModel, TrainingModel, type PreparedModel } from '@downpour/models';
+import { answerParent } from '../harness/child.ts';
 import { median } from '../harness/statistics.ts';
-import type { ChildReply, ChildRequest, Computed } from '../harness/tensorflow-child.ts';
+import type { Computed, ComputeRequest } from '../harness/tensorflow-child.ts';
 import { BATCH_SIZE, UPDATE_RULE, WORKLOADS, type WorkloadName } from '../workloads.ts';
 
 /** Batches that are gone round: enough that no cache holds them all. */
@@ -44,7 +45,7 @@ async function open(workload: WorkloadName): Promise<Bare> {
 }
 
 /** The step of a replica and nothing else: parameters and a batch from the host in, gradients on the host out. */
-async function compiledSteps({ workload, windowMs }: ChildRequest): Promise<Computed> {
+async function compiledSteps({ workload, windowMs }: ComputeRequest): Promise<Computed> {
   const { prepared, compiled, gradient } = await bare(workload);
   let step = 0;
   const one = () => compiled.step(prepared.initial, batches[step % BATCHES]!, step++, gradient);
@@ -59,7 +60,7 @@ async function compiledSteps({ workload, windowMs }: ChildRequest): Promise<Comp
 }
 
 /** tfjs-node as it is used: `model.fit`, data as tensors. */
-async function fit({ workload, windowMs }: ChildRequest): Promise<Computed> {
+async function fit({ workload, windowMs }: ComputeRequest): Promise<Computed> {
   const { topology } = (await bare(workload)).prepared;
   const model = await modelFromTopology(topology);
   model.compile({
@@ -97,7 +98,7 @@ async function fit({ workload, windowMs }: ChildRequest): Promise<Computed> {
 }
 
 /** Both ways to run a step by turns, so that whatever else the machine does slows both. Milliseconds a step. */
-async function turns({ workload, windowMs }: ChildRequest): Promise<{ eagerMs: number; compiledMs: number }> {
+async function turns({ workload, windowMs }: ComputeRequest): Promise<{ eagerMs: number; compiledMs: number }> {
   const { prepared, compiled, eager, gradient } = await bare(workload);
   const times = { eager: [] as number[], compiled: [] as number[] };
   const until = performance.now() + windowMs;
@@ -116,7 +117,7 @@ async function turns({ workload, windowMs }: ChildRequest): Promise<{ eagerMs: n
 }
 
 /** Steps as a worker runs them: full batches, now and then a chunk's short last one, now and then an evaluation. */
-async function soak({ workload, steps = 0 }: ChildRequest): Promise<{ tensors: number; rssBytes: number }> {
+async function soak({ workload, steps }: ComputeRequest): Promise<{ tensors: number; rssBytes: number }> {
   const { prepared, compiled, gradient } = await bare(workload);
   for (let step = 0; step < steps; step++) {
     const batch = batches[step % BATCHES]!;
@@ -145,14 +146,4 @@ function timed(work: () => number): Computed {
 
 const WORK = { compiled: compiledSteps, fit, turns, soak } as const;
 
-process.on('disconnect', () => process.exit());
-process.on('message', (request: ChildRequest) => {
-  WORK[request.work](request).then(
-    (result) => process.send!({ result } satisfies ChildReply),
-    (error: unknown) =>
-      process.send!({
-        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      } satisfies ChildReply),
-  );
-});
-process.send!({ result: null } satisfies ChildReply);
+answerParent<ComputeRequest>((request) => WORK[request.work](request));

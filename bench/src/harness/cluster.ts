@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { GatewayClient } from '@downpour/client';
@@ -23,12 +23,14 @@ const STOP_GRACE_MS = 50_000;
 export class Cluster {
   readonly client: GatewayClient;
   readonly url: string;
+  readonly natsUrl: string;
   /** Every process of it, nats-server and the launcher included. */
   readonly meter: CpuMeter;
   readonly stop: () => Promise<void>;
 
-  private constructor(url: string, meter: CpuMeter, stop: () => Promise<void>) {
+  private constructor(url: string, natsUrl: string, meter: CpuMeter, stop: () => Promise<void>) {
     this.url = url;
+    this.natsUrl = natsUrl;
     this.client = new GatewayClient(url);
     this.meter = meter;
     this.stop = stop;
@@ -66,7 +68,9 @@ export class Cluster {
         child.once('exit', () => reject(new Error(`The system ended at its start:\n${output}`)));
       });
       const processes = processTree(child.pid!).map(({ pid, command }) => ({ pid, role: roleOf(command) }));
-      return new Cluster(url, new CpuMeter(processes.filter(({ role }) => role !== 'watchdog')), stop);
+      const port = /^port: (\d+)$/m.exec(await readFile(path.join(home, 'nats.conf'), 'utf8'))?.[1];
+      const meter = new CpuMeter(processes.filter(({ role }) => role !== 'watchdog'));
+      return new Cluster(url, `nats://127.0.0.1:${port}`, meter, stop);
     } catch (error) {
       await stop();
       throw error;
