@@ -1,7 +1,11 @@
+export { FAULT_KINDS, planFaults } from './faults/fault-plan.ts';
+export { SeededRandom } from './faults/seeded-random.ts';
 export { startTcpProxy } from './faults/tcp-proxy.ts';
 export { startNatsCluster } from './nats-cluster.ts';
 export { freePort, startNatsServer } from './nats-server.ts';
+export { endWithMe } from './reaper.ts';
 export { until } from './until.ts';
+export type { FaultKind, FaultPlanOptions, FaultTarget, PlannedFault } from './faults/fault-plan.ts';
 export type { ProxyDirection, TcpProxy, TcpProxyOptions } from './faults/tcp-proxy.ts';
 export type { NatsCluster } from './nats-cluster.ts';
 export type { NatsServer, NatsServerOptions } from './nats-server.ts';

@@ -5,6 +5,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { endWithMe } from './reaper.ts';
 
 export interface NatsServerOptions {
   /** Largest payload of a message. @default 1 MiB, the server's own default */
@@ -63,6 +64,7 @@ export const startNatsServer = async (options: NatsServerOptions = {}): Promise<
     const started = spawn(binary, ['-c', configFile], { stdio: 'ignore' });
     child = started;
     running.add(started);
+    endWithMe(started);
     started.once('exit', () => running.delete(started));
     started.once('error', () => running.delete(started));
     const deadline = Date.now() + START_TIMEOUT_MS;
