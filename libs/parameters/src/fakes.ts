@@ -1,5 +1,6 @@
-import type { PushHeader } from '@downpour/contracts';
+import type { GradientEncoding, PushHeader } from '@downpour/contracts';
 import { chunksInEpoch, examplesInPush, pushesInChunk } from '@downpour/contracts';
+import { allocateEncoded, encodedBytes, Kernels, VectorMemory } from '@downpour/kernels';
 import type { Tensor } from '@downpour/tensor';
 import type { PushLog, SnapshotStore } from './ports.ts';
 import type { ShardIdentity } from './shard-identity.ts';
@@ -7,7 +8,7 @@ import type { ShardIdentity } from './shard-identity.ts';
 interface LogRecord {
   sequence: number;
   /** null: cannot be decoded. */
-  push: { id: number; slices: number; header: PushHeader; gradient: Tensor } | null;
+  push: { id: number; slices: number; header: PushHeader; gradient: Tensor; scales?: Tensor } | null;
 }
 
 /** A push log in memory. Pushes may be appended a slice at a time, interleaved as several workers would. */
@@ -24,13 +25,13 @@ export class MemoryPushLog implements PushLog {
     return this.#records.map(({ sequence }) => sequence);
   }
 
-  append(header: PushHeader, gradient: Tensor): number {
-    return this.begin(header, gradient, 1)();
+  append(header: PushHeader, gradient: Tensor, scales?: Tensor): number {
+    return this.begin(header, gradient, 1, scales)();
   }
 
   /** Returns a function that appends the next of the push's slices, and answers its position. */
-  begin(header: PushHeader, gradient: Tensor, slices: number): () => number {
-    const push = { id: this.#ids++, slices, header, gradient };
+  begin(header: PushHeader, gradient: Tensor, slices: number, scales?: Tensor): () => number {
+    const push = { id: this.#ids++, slices, header, gradient, ...(scales && { scales }) };
     return () => this.#append(push);
   }
 
@@ -47,12 +48,12 @@ export class MemoryPushLog implements PushLog {
     const handle = async ({ sequence, push }: LogRecord): Promise<void> => {
       if (push === null) onBad('not a frame', sequence);
       else {
-        const { id, slices, header, gradient } = push;
+        const { id, slices, ...parts } = push;
         const pending = open.get(id) ?? { first: sequence, missing: slices };
         open.set(id, pending);
         pending.missing -= 1;
         if (pending.missing === 0) {
-          await onPush({ header, gradient, sequence, firstSequence: pending.first });
+          await onPush({ ...parts, sequence, firstSequence: pending.first });
           open.delete(id);
         }
       }
@@ -169,6 +170,23 @@ export const fakeGradient = (length: number, seed: number): Tensor => ({
   shape: [length],
   data: new Uint8Array(Float32Array.from({ length }, (_, index) => Math.cos(seed * 1.7 + index)).buffer),
 });
+
+/** The same in one of the wire's encodings, as a push carries it. */
+export const fakeEncodedGradient = (
+  encoding: GradientEncoding,
+  length: number,
+  seed: number,
+): { gradient: Tensor; scales?: Tensor } => {
+  const memory = VectorMemory.create(encodedBytes('float32', length) + encodedBytes(encoding, length));
+  const values = memory.float32(length);
+  new Uint8Array(values.buffer, values.byteOffset, values.byteLength).set(fakeGradient(length, seed).data);
+  const into = allocateEncoded(memory, encoding, length);
+  Kernels.of(memory).codecs.encode(values, into);
+  const gradient: Tensor = { dtype: encoding, shape: [length], data: into.codes.slice() };
+  if (into.scales === undefined) return { gradient };
+  const scales = new Uint8Array(into.scales.slice().buffer);
+  return { gradient, scales: { dtype: 'float32', shape: [into.scales.length], data: scales } };
+};
 
 /** Every push of a job in the order of a lone worker; version 0. */
 export const fakePushes = ({

@@ -1,7 +1,8 @@
-import type { PushHeader, UpdateRuleSpec } from '@downpour/contracts';
+import type { GradientEncoding, PushHeader, UpdateRuleSpec } from '@downpour/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  fakeEncodedGradient,
   fakeGradient,
   fakeIdentity,
   fakeInitialParameters,
@@ -10,7 +11,7 @@ import {
   MemorySnapshotStore,
 } from './fakes.ts';
 import { ParameterShard } from './parameter-shard.ts';
-import type { PushLog } from './ports.ts';
+import type { LoggedPush, PushLog } from './ports.ts';
 import type { ShardIdentity } from './shard-identity.ts';
 import { keepSnapshot } from './snapshot/keep-snapshot.ts';
 import { recoverShard } from './snapshot/recover-shard.ts';
@@ -24,7 +25,24 @@ const rules: UpdateRuleSpec[] = [
   { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
 ];
 
-/** What happens next: a slice of some push arrives, somebody publishes a push again, or the owner snapshots, dies, loses its newest snapshot. */
+const encodings: GradientEncoding[] = ['float32', 'bfloat16', 'float16', 'int8'];
+
+/** Long enough for two scales of int8; ranges and state as in any shard. */
+const LENGTH = 270;
+const PLACE = {
+  ranges: [
+    { begin: 2, end: 262 },
+    { begin: 290, end: 300 },
+  ],
+  length: LENGTH,
+  trainableLength: 263,
+  jobLength: 300,
+};
+
+/**
+ * What happens next: a slice of some push arrives (in any order), somebody publishes a push again, the log hands over once more what it did before, or the owner
+ * snapshots, dies, loses its newest snapshot.
+ */
 const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ kind: fc.constant('slice' as const), pick: fc.nat() }) },
   {
@@ -35,6 +53,7 @@ const step = fc.oneof(
       slices: fc.integer({ min: 1, max: 4 }),
     }),
   },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('redeliver' as const), pick: fc.nat() }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('garbage' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('snapshot' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('crash' as const), damageNewest: fc.boolean() }) },
@@ -44,6 +63,7 @@ class Owner {
   #shard!: ParameterShard;
   #damaged!: Set<number>;
   #following!: Awaited<ReturnType<PushLog['follow']>>;
+  #taken: LoggedPush[] = [];
   readonly #identity: ShardIdentity;
   readonly #log: MemoryPushLog;
   readonly #store: MemorySnapshotStore;
@@ -56,15 +76,23 @@ class Owner {
   async start(): Promise<void> {
     const { shard, position, damaged } = await recoverShard(this.#identity, {
       store: this.#store,
-      initialParameters: async () => fakeInitialParameters(),
+      initialParameters: async () => fakeInitialParameters(this.#identity.jobLength),
     });
     this.#shard = shard;
+    this.#taken = [];
     this.#damaged = damaged;
     this.#following = await this.#log.follow(
       position,
-      (push) => void shard.apply(push),
+      (push) => {
+        shard.apply(push);
+        this.#taken.push(push);
+      },
       () => {},
     );
+  }
+  /** As from a log that delivers twice. */
+  redeliver(pick: number): void {
+    if (this.#taken.length > 0) this.#shard.apply(this.#taken[pick % this.#taken.length]!);
   }
   snapshot(): Promise<number> {
     return keepSnapshot(this.#shard, this.#following.safePosition(), this.#store, this.#log, this.#damaged);
@@ -77,72 +105,88 @@ class Owner {
   }
 }
 
+/** Of each rule and encoding. */
+const RUNS = 40;
+
 /** Lets the log's follower take in all that there is. */
 const settle = async (): Promise<void> => {
   for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
 };
 
 describe('the fold over a push log', () => {
-  it.each(rules)('has the same bits, ledger and rule state under any crashes and recoveries: $kind', async (rule) => {
-    const identity = fakeIdentity({ rule });
-    const pushes = fakePushes(identity);
-    await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120 }), async (steps) => {
-        const [log, store] = [new MemoryPushLog(), new MemorySnapshotStore()];
-        const undisturbed = ParameterShard.initial(identity, fakeInitialParameters());
-        const witness = await log.follow(
-          0,
-          (push) => void undisturbed.apply(push),
-          () => {},
-        );
-        const owner = new Owner(identity, log, store);
-        await owner.start();
-        const sending: { next: () => number; left: number }[] = [];
-        const publish = (header: PushHeader, slices: number): void => {
-          const index = pushes.indexOf(header);
-          sending.push({
-            next: log.begin({ ...header, version: index % 3 }, fakeGradient(7, index), slices),
-            left: slices,
-          });
-        };
-        for (const [index, header] of pushes.entries()) publish(header, 1 + (index % 3));
-        let damaged = false;
-        for (const next of steps) {
-          if (next.kind === 'publish') publish(pushes[next.pick % pushes.length]!, next.slices);
-          else if (next.kind === 'garbage') log.appendGarbage();
-          else if (next.kind === 'snapshot') {
-            await settle();
-            await owner.snapshot();
-            damaged = false;
-          } else if (next.kind === 'slice' && sending.length > 0) {
-            const push = sending[next.pick % sending.length]!;
-            push.next();
-            push.left -= 1;
-            if (push.left === 0) sending.splice(sending.indexOf(push), 1);
-          } else if (next.kind === 'crash') {
-            await settle();
-            await owner.stop();
-            // Only one of the two kept snapshots is ever damaged here.
-            const [newest, older] = store.positions;
-            if (next.damageNewest && !damaged && newest !== undefined && older !== undefined) {
-              store.damage(newest, 60);
-              damaged = true;
+  const cases = rules.flatMap((rule) => encodings.map((encoding) => ({ kind: rule.kind, rule, encoding })));
+  it.each(cases)(
+    'has the same bits, ledger and rule state whatever is reordered, doubled, killed and recovered: $kind, $encoding',
+    async ({ rule, encoding }) => {
+      const identity = fakeIdentity({ ...PLACE, rule });
+      const pushes = fakePushes(identity);
+      const gradients = pushes.map((_, index) => fakeEncodedGradient(encoding, LENGTH, index));
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 120 }), async (steps) => {
+          const [log, store] = [new MemoryPushLog(), new MemorySnapshotStore()];
+          const undisturbed = ParameterShard.initial(identity, fakeInitialParameters(identity.jobLength));
+          const witness = await log.follow(
+            0,
+            (push) => void undisturbed.apply(push),
+            () => {},
+          );
+          const owner = new Owner(identity, log, store);
+          await owner.start();
+          const sending: { next: () => number; left: number }[] = [];
+          const publish = (header: PushHeader, slices: number): void => {
+            const index = pushes.indexOf(header);
+            sending.push({
+              next: log.begin(
+                { ...header, version: index % 3 },
+                gradients[index]!.gradient,
+                slices,
+                gradients[index]!.scales,
+              ),
+              left: slices,
+            });
+          };
+          for (const [index, header] of pushes.entries()) publish(header, 1 + (index % 3));
+          let damaged = false;
+          for (const next of steps) {
+            if (next.kind === 'publish') publish(pushes[next.pick % pushes.length]!, next.slices);
+            else if (next.kind === 'garbage') log.appendGarbage();
+            else if (next.kind === 'redeliver') {
+              await settle();
+              owner.redeliver(next.pick);
+            } else if (next.kind === 'snapshot') {
+              await settle();
+              await owner.snapshot();
+              damaged = false;
+            } else if (next.kind === 'slice' && sending.length > 0) {
+              const push = sending[next.pick % sending.length]!;
+              push.next();
+              push.left -= 1;
+              if (push.left === 0) sending.splice(sending.indexOf(push), 1);
+            } else if (next.kind === 'crash') {
+              await settle();
+              await owner.stop();
+              // Only one of the two kept snapshots is ever damaged here.
+              const [newest, older] = store.positions;
+              if (next.damageNewest && !damaged && newest !== undefined && older !== undefined) {
+                store.damage(newest, 60);
+                damaged = true;
+              }
+              await owner.start();
             }
-            await owner.start();
           }
-        }
-        while (sending.length > 0) {
-          const push = sending.shift()!;
-          for (; push.left > 0; push.left--) push.next();
-        }
-        await settle();
-        expect(Buffer.compare(owner.bits(), encodeSnapshot(undisturbed, 0))).toBe(0);
-        expect(undisturbed.ledger.complete).toBe(true);
-        await Promise.all([owner.stop(), witness.stop()]);
-      }),
-      { numRuns: 100 },
-    );
-  });
+          while (sending.length > 0) {
+            const push = sending.shift()!;
+            for (; push.left > 0; push.left--) push.next();
+          }
+          await settle();
+          expect(Buffer.compare(owner.bits(), encodeSnapshot(undisturbed, 0))).toBe(0);
+          expect(undisturbed.ledger.complete).toBe(true);
+          await Promise.all([owner.stop(), witness.stop()]);
+        }),
+        { numRuns: RUNS },
+      );
+    },
+  );
 
   it('is not changed by duplicates', () => {
     const identity = fakeIdentity();
