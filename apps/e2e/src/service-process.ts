@@ -1,7 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
 import path from 'node:path';
 import type { Role } from '@downpour/contracts';
+import { endWithMe } from '@downpour/testing';
 
 const REPOSITORY = path.resolve(import.meta.dirname, '../../..');
 const NODE = path.join(REPOSITORY, 'node_modules/.bin/node');
@@ -19,7 +21,8 @@ export class ServiceProcess {
   readonly #child: ChildProcess;
   #log = '';
 
-  constructor(role: Role, env: Record<string, string>) {
+  /** @param logFile where its log is kept as well, after what is there */
+  constructor(role: Role, env: Record<string, string>, logFile?: string) {
     this.role = role;
     const child = spawn(NODE, [path.join(REPOSITORY, 'apps', role, 'dist/main.js')], {
       env: { ...process.env, HTTP_PORT: '0', LOG_LEVEL: 'debug', NODE_OPTIONS: '', ...env },
@@ -28,8 +31,15 @@ export class ServiceProcess {
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => (this.#log = (this.#log + text).slice(-200_000)));
     }
+    if (logFile !== undefined) {
+      const file = createWriteStream(logFile, { flags: 'a' });
+      child.stdout.pipe(file, { end: false });
+      child.stderr.pipe(file, { end: false });
+      child.once('close', () => file.end());
+    }
     this.#child = child;
     running.add(child);
+    endWithMe(child);
     child.once('exit', () => running.delete(child));
     this.exited = new Promise((resolve, reject) => {
       child.once('error', reject);

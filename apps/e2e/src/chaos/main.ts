@@ -1,0 +1,54 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { runChaos } from './chaos-run.ts';
+import { help, parseOptions, UsageError } from './options.ts';
+import { brokenPromises, faultTable, jobTable } from './report.ts';
+
+const MNIST_EXAMPLES = 60_000;
+
+const main = async (): Promise<number> => {
+  const options = parseOptions(process.argv.slice(2));
+  if (options === 'help') {
+    console.log(help());
+    return 0;
+  }
+  const stop = new AbortController();
+  let interrupted = 0;
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const)
+    process.on(signal, () => {
+      interrupted = code;
+      stop.abort(new Error('interrupted'));
+    });
+
+  const logFolder = path.resolve(options.logFolder);
+  rmSync(logFolder, { recursive: true, force: true });
+  const began = performance.now();
+  const onNote = (line: string): void => console.log(`[${((performance.now() - began) / 1000).toFixed(0)} s] ${line}`);
+  console.log(`Chaos with seed ${options.seed} for ${options.durationMs / 60_000} min; logs in ${logFolder}`);
+  try {
+    const outcome = await runChaos({ ...options, logFolder, onNote }, stop.signal);
+    writeFileSync(path.join(logFolder, 'outcome.json'), JSON.stringify(outcome, null, 1));
+    const broken = brokenPromises(outcome, MNIST_EXAMPLES);
+    console.log(`\n${faultTable(outcome.faults)}\n\n${jobTable([outcome.undisturbed, ...outcome.disturbed])}\n`);
+    console.log(
+      broken.length === 0
+        ? 'Nothing lost, nothing counted twice.'
+        : `BROKEN (run again with --seed ${options.seed}):\n  ${broken.join('\n  ')}`,
+    );
+    return broken.length === 0 ? 0 : 1;
+  } catch (error) {
+    if (interrupted !== 0) return interrupted;
+    throw error;
+  }
+};
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof UsageError ? error.message : error);
+  process.exitCode = error instanceof UsageError ? 64 : 1;
+}
