@@ -5,6 +5,7 @@ import { Kvm } from '@nats-io/kv';
 import type { KV } from '@nats-io/kv';
 import type { z } from 'zod';
 import type { NatsLink } from '../link/nats-link.ts';
+import { refusalReason } from '../refusals/refusals.ts';
 import { StreamReader } from '../streams/stream-reader.ts';
 import { isWrongRevision, messageOf } from '../streams/jetstream-errors.ts';
 import { decodeRecord, encodeRecord } from './record-codec.ts';
@@ -154,6 +155,7 @@ export class RecordBucket<T> {
     try {
       return this.#schema.parse(decodeRecord(bytes));
     } catch (cause) {
+      this.#link.refusals.count(this.#bucket, refusalReason(cause));
       throw new DownpourError('internal', `${this.#bucket}/${key} cannot be read: was it written by another version?`, {
         cause,
       });

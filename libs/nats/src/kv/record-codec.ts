@@ -11,9 +11,17 @@ export const encodeRecord = (value: unknown): Uint8Array => {
   return json.byteLength < COMPRESS_FROM_BYTES ? json : gzipSync(json, { level: 1 });
 };
 
-/** @throws SyntaxError and zlib's errors for anything else */
+/** @throws SyntaxError for anything else */
 export const decodeRecord = (bytes: Uint8Array): unknown => {
   const gzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  const json = gzipped ? gunzipSync(bytes, { maxOutputLength: MAX_RECORD_BYTES }) : bytes;
+  const json = gzipped ? inflate(bytes) : bytes;
   return JSON.parse(Buffer.from(json.buffer, json.byteOffset, json.byteLength).toString('utf8'));
+};
+
+const inflate = (bytes: Uint8Array): Uint8Array => {
+  try {
+    return gunzipSync(bytes, { maxOutputLength: MAX_RECORD_BYTES });
+  } catch (cause) {
+    throw new SyntaxError('A record begins as if compressed and cannot be inflated', { cause });
+  }
 };

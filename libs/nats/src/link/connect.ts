@@ -1,5 +1,6 @@
 import type { Logger, ServiceConfig, ServiceContext } from '@downpour/platform';
 import { ensureInfrastructure } from '../infrastructure.ts';
+import { registerRefusals } from '../refusals/refusal-metric.ts';
 import { NatsLink } from './nats-link.ts';
 import { pause } from './pause.ts';
 import { connectOverSlabs } from './slab-transport.ts';
@@ -78,6 +79,7 @@ export const connectService = async (context: ServiceContext<ServiceConfig>): Pr
     log,
     signal: giveUp.signal,
   });
+  registerRefusals(context.metrics, link.refusals);
   shutdown.register('close', 'nats', () => link.close());
   readiness.register('nats', () => (link.connected ? true : 'not connected to NATS'));
   link.onStatus((status) => {

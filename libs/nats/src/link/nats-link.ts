@@ -1,6 +1,7 @@
 import { DownpourError } from '@downpour/contracts';
 import type { MsgHdrs, NatsConnection } from '@nats-io/nats-core';
 import { FramePool } from './frame-pool.ts';
+import { Refusals } from '../refusals/refusals.ts';
 import { LARGE_BYTES } from './receive-slabs.ts';
 import { publishParts } from './slab-transport.ts';
 
@@ -29,6 +30,8 @@ export class NatsLink {
   readonly nc: NatsConnection;
   /** For the frames that this process sends. */
   readonly frames = new FramePool();
+  /** Messages that this process did not take. */
+  readonly refusals = new Refusals();
   readonly #listeners = new Set<(status: LinkStatus) => void>();
   #status: LinkStatus = 'connected';
   #maxPayloadBytes: number;

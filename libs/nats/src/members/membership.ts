@@ -8,6 +8,7 @@ import { RecordBucket } from '../kv/record-bucket.ts';
 import { decodeRecord, encodeRecord } from '../kv/record-codec.ts';
 import type { NatsLink } from '../link/nats-link.ts';
 import { pause } from '../link/pause.ts';
+import { refusalReason } from '../refusals/refusals.ts';
 
 export interface MemberChange {
   kind: 'joined' | 'left' | 'updated';
@@ -138,7 +139,8 @@ export class Membership {
       // Nearly every heartbeat says what the one before said.
       if (known !== undefined && known.text === text) known.heardAt = performance.now();
       else this.#hear(memberSchema.parse(decodeRecord(data)), text);
-    } catch {
+    } catch (error) {
+      this.#link.refusals.count(buckets.members, refusalReason(error));
       // Not a member of this version: nobody we could work with.
     }
   }

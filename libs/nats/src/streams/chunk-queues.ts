@@ -13,6 +13,7 @@ export class ChunkQueue {
     this.#subject = subjects.chunk(jobId);
     this.#queue = new WorkQueue(link, {
       stream: streams.chunks(jobId),
+      source: 'chunk-queue',
       filter: this.#subject,
       schema: chunkTaskSchema,
     });

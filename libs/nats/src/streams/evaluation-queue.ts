@@ -11,6 +11,7 @@ export class EvaluationQueue {
   constructor(link: NatsLink) {
     this.#queue = new WorkQueue(link, {
       stream: streams.evaluations,
+      source: 'evaluation-queue',
       filter: subjects.evaluate('*'),
       schema: evaluateTaskSchema,
     });

@@ -4,6 +4,7 @@ import type { EventSource } from '@downpour/jobs';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { JetStreamClient } from '@nats-io/jetstream';
 import type { NatsLink } from '../link/nats-link.ts';
+import { refusalReason } from '../refusals/refusals.ts';
 import { newMessageId } from '../transport/wire.ts';
 import { messageOf } from './jetstream-errors.ts';
 import { StreamReader } from './stream-reader.ts';
@@ -67,7 +68,7 @@ export class EventBus implements EventSource {
     const prefix = subjects.event('');
     const subscription = this.#link.nc.subscribe(subjects.event('*'), {
       callback: (error, message) => {
-        const event = error === null ? parseEvent(message.data) : null;
+        const event = error === null ? this.#parse(message.data) : null;
         if (event !== null) onEvent(message.subject.slice(prefix.length), event);
       },
     });
@@ -85,21 +86,22 @@ export class EventBus implements EventSource {
       filter,
       start: { after },
       onMessage: ({ subject, data, sequence }) => {
-        const event = parseEvent(data);
+        const event = this.#parse(data);
         if (event !== null) onEvent(subject.slice(prefix.length), event, sequence);
       },
     });
     return () => void reader.stop();
   }
-}
 
-const parseEvent = (bytes: Uint8Array): JobEvent | null => {
-  try {
-    return jobEventSchema.parse(
-      JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')),
-    );
-  } catch {
-    // Of another version, or no event at all: a stream of news goes on without it.
-    return null;
+  #parse(bytes: Uint8Array): JobEvent | null {
+    try {
+      return jobEventSchema.parse(
+        JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8')),
+      );
+    } catch (error) {
+      // Of another version, or no event at all: a stream of news goes on without it.
+      this.#link.refusals.count('events', refusalReason(error));
+      return null;
+    }
   }
-};
+}

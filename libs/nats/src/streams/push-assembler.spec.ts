@@ -37,7 +37,7 @@ describe('PushAssembler', () => {
             .map(({ slice }, index) => at(slice, index + 1));
           const handed = new Set<number>();
           const follow = (from: number, until: number): number => {
-            const assembler = new PushAssembler(from, (reason) => expect.fail(reason));
+            const assembler = new PushAssembler(from, (error) => expect.fail(String(error)));
             let safe = from;
             for (const message of log.slice(from, until)) {
               const whole = assembler.add(message);
@@ -68,7 +68,7 @@ describe('PushAssembler', () => {
 
   it('gives a push up whose publisher is gone, by the clock of the server, so that the log can be trimmed', () => {
     const bad: [string, number][] = [];
-    const assembler = new PushAssembler(0, (reason, sequence) => bad.push([reason, sequence]));
+    const assembler = new PushAssembler(0, (error, sequence) => bad.push([(error as Error).message, sequence]));
     const add = (message: StreamMessage) => {
       const whole = assembler.add(message);
       assembler.done();

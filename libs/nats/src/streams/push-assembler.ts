@@ -1,7 +1,7 @@
+import { DownpourError } from '@downpour/contracts';
 import { parseSliceHead, SliceAssembler } from '@downpour/tensor';
 import { releaseReceived } from '../link/receive-slabs.ts';
 import { SLICE_HEADER } from '../transport/wire.ts';
-import { messageOf } from './jetstream-errors.ts';
 import type { StreamMessage } from './stream-reader.ts';
 
 /**
@@ -28,7 +28,7 @@ export interface WholePush {
  * the slices before its beginning.)
  */
 export class PushAssembler {
-  readonly #onBad: (reason: string, sequence: number) => void;
+  readonly #onBad: (error: unknown, sequence: number) => void;
   readonly #slices = new SliceAssembler({ maxPendingBytes: 2 ** 33 });
   readonly #open = new Map<string, Open>();
   #inHand: WholePush | null = null;
@@ -36,7 +36,7 @@ export class PushAssembler {
   #spans: WholePush[] = [];
   #seen: number;
 
-  constructor(after: number, onBad: (reason: string, sequence: number) => void) {
+  constructor(after: number, onBad: (error: unknown, sequence: number) => void) {
     this.#seen = after;
     this.#onBad = onBad;
   }
@@ -84,7 +84,7 @@ export class PushAssembler {
       return this.#hand({ bytes, sequence, firstSequence });
     } catch (error) {
       if (id !== undefined) this.#open.delete(id);
-      this.#onBad(messageOf(error), sequence);
+      this.#onBad(error, sequence);
       return null;
     }
   }
@@ -100,7 +100,10 @@ export class PushAssembler {
       if (nowMs - firstStoredAtMs < ABANDONED_AFTER_MS) return;
       this.#open.delete(id);
       this.#slices.drop(id);
-      this.#onBad(`Push ${id} never became complete: its publisher is gone`, firstSequence);
+      this.#onBad(
+        new DownpourError('timeout', `Push ${id} never became complete: its publisher is gone`),
+        firstSequence,
+      );
     }
   }
 }

@@ -1,11 +1,9 @@
-import { pushSchema, streams, subjects } from '@downpour/contracts';
+import { streams, subjects } from '@downpour/contracts';
 import type { LogFollower, LoggedPush, PushLog } from '@downpour/parameters';
-import { decodeFrame, requireTensor } from '@downpour/tensor';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsLink } from '../link/nats-link.ts';
-import { releaseReceived } from '../link/receive-slabs.ts';
-import { isStreamNotFound, messageOf } from './jetstream-errors.ts';
-import { PushAssembler } from './push-assembler.ts';
+import { isStreamNotFound } from './jetstream-errors.ts';
+import { PushIntake } from './push-intake.ts';
 import { StreamReader } from './stream-reader.ts';
 
 /** Memory of a follower that is slower than its pushers: messages received and not handed over yet. */
@@ -35,7 +33,7 @@ export class JetStreamPushLog implements PushLog {
   ): Promise<LogFollower> {
     let onCaughtUp = (): void => undefined;
     const caughtUp = new Promise<void>((resolve) => (onCaughtUp = resolve));
-    const assembler = new PushAssembler(after, onBad);
+    const intake = new PushIntake({ after, onPush, onBad, refusals: this.#link.refusals });
     const reader = await StreamReader.start(this.#link, {
       stream: this.#stream,
       filter: this.#subject,
@@ -43,37 +41,11 @@ export class JetStreamPushLog implements PushLog {
       missing: 'fail',
       onCaughtUp: () => onCaughtUp(),
       window: Math.min(256, Math.max(4, Math.floor(WINDOW_BYTES / this.#link.maxPayloadBytes))),
-      onMessage: (message) => {
-        const whole = assembler.add(message);
-        if (whole === null) return;
-        let push: LoggedPush;
-        try {
-          const { header, tensors } = decodeFrame(whole.bytes);
-          push = {
-            header: pushSchema.parse(header),
-            gradient: requireTensor(tensors, 'gradient'),
-            ...(tensors['scales'] && { scales: tensors['scales'] }),
-            sequence: whole.sequence,
-            firstSequence: whole.firstSequence,
-          };
-        } catch (error) {
-          assembler.done();
-          onBad(messageOf(error), message.sequence);
-          return;
-        }
-        const working = onPush(push);
-        // Applied, or dropped: whoever keeps any of it has copied it.
-        const applied = (): void => {
-          assembler.done();
-          releaseReceived(whole.bytes);
-        };
-        if (working === undefined) applied();
-        else return working.then(applied);
-      },
+      onMessage: (message) => intake.take(message),
     });
     return {
       caughtUp,
-      safePosition: () => assembler.safePosition(),
+      safePosition: () => intake.safePosition(),
       stop: () => reader.stop(),
     };
   }

@@ -5,6 +5,7 @@ import { nanos } from '@nats-io/nats-core';
 import type { Msg } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import type { NatsLink } from '../link/nats-link.ts';
+import { refusalReason } from '../refusals/refusals.ts';
 import { confirmDone } from './confirm-done.ts';
 import { deliveryOf } from './delivery.ts';
 import { isStreamNotFound, messageOf } from './jetstream-errors.ts';
@@ -24,6 +25,8 @@ export interface HeldTask<Task> {
 
 export interface WorkQueueOptions<Task> {
   stream: string;
+  /** In metrics: what is no task is counted under it. */
+  source: string;
   /** Tasks that this queue hands out: a subject, or a pattern of subjects. */
   filter: string;
   schema: z.ZodType<Task>;
@@ -147,8 +150,9 @@ export class WorkQueue<Task> {
     let task: Task;
     try {
       task = this.#options.schema.parse(message.json());
-    } catch {
+    } catch (error) {
       // Nobody can do it: it must not come again.
+      this.#link.refusals.count(this.#options.source, refusalReason(error));
       this.#link.publish(reply, Buffer.from('+TERM not a task'));
       return null;
     }

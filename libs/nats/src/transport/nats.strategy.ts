@@ -8,6 +8,7 @@ import type { CustomTransportStrategy, MessageHandler } from '@nestjs/microservi
 import { lastValueFrom } from 'rxjs';
 import type { NatsLink } from '../link/nats-link.ts';
 import type { FrameHandlerOptions } from './frame-handler.ts';
+import { refusalReason } from '../refusals/refusals.ts';
 import { Turnstile } from './turnstile.ts';
 import { asRefusal, publishFrame, WORKING_HEADER } from './wire.ts';
 
@@ -126,6 +127,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
       this.#options.onRequest?.(route.pattern, outcome, performance.now() - cameAt);
     });
     if (accepted) return;
+    this.#link.refusals.count(route.pattern, 'unavailable');
     this.#open.delete(message);
     this.#refuse(
       message,
@@ -142,6 +144,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
       if (message.reply) publishFrame(this.#link, message.reply, reply?.header ?? {}, reply?.tensors);
       return 'answered';
     } catch (error) {
+      this.#link.refusals.count(route.pattern, refusalReason(error));
       const refusal = asRefusal(error);
       if (refusal === null) {
         this.logger.error(error instanceof Error ? error : new Error(String(error)), undefined, route.pattern);

@@ -6,6 +6,7 @@ import type { Msg, MsgHdrs, Subscription } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import type { NatsLink } from '../link/nats-link.ts';
 import { releaseReceived } from '../link/receive-slabs.ts';
+import { refusalReason } from '../refusals/refusals.ts';
 import { errorOfReply, SLICE_HEADER, WORKING_HEADER } from './wire.ts';
 
 export interface RequestOptions<Header> {
@@ -69,12 +70,14 @@ export class RequestClient {
         'too-large',
         `A request of ${frame.byteLength} bytes exceeds NATS's max_payload of ${this.#link.maxPayloadBytes}: raise it, or send less`,
       );
-    const reply = decodeFrame(await this.exchange(subject, frame, options));
+    const bytes = await this.exchange(subject, frame, options);
+    const reply = this.#decode(bytes);
     const error = errorOfReply(reply.header);
     if (error !== null) throw error;
     if (options.reply === undefined) return reply as TensorFrame<Header>;
     const parsed = options.reply.safeParse(reply.header);
-    if (!parsed.success)
+    if (!parsed.success) {
+      this.#link.refusals.count('replies', 'wrong-fields');
       throw new DownpourError(
         'internal',
         `The reply to ${subject} is malformed: do all services run the same version?`,
@@ -82,6 +85,7 @@ export class RequestClient {
           cause: parsed.error,
         },
       );
+    }
     return { header: parsed.data, tensors: reply.tensors };
   }
 
@@ -127,6 +131,15 @@ export class RequestClient {
     });
   }
 
+  #decode(bytes: Uint8Array): TensorFrame {
+    try {
+      return decodeFrame(bytes);
+    } catch (error) {
+      this.#link.refusals.count('replies', refusalReason(error));
+      throw error;
+    }
+  }
+
   #onReply(message: Msg): void {
     const waiting = this.#waiting.get(message.subject.slice(this.#inbox.length + 1));
     if (waiting === undefined) return;
@@ -143,6 +156,7 @@ export class RequestClient {
       if (whole !== data) releaseReceived(data);
       if (whole !== null) waiting.settle(whole);
     } catch (error) {
+      this.#link.refusals.count('replies', refusalReason(error));
       waiting.settle(error as Error);
     }
   }

@@ -6,6 +6,7 @@ import { headers } from '@nats-io/nats-core';
 import type { MsgHdrs } from '@nats-io/nats-core';
 import { randomBytes } from 'node:crypto';
 import type { NatsLink } from '../link/nats-link.ts';
+import { isZodError } from '../refusals/refusals.ts';
 
 /** On each slice of a message that did not fit into one; see formatSliceHead. */
 export const SLICE_HEADER = 'Dp-Slice';
@@ -60,7 +61,7 @@ export const errorOfReply = (header: unknown): DownpourError | null => {
 /** What of an error may cross the wire; null when it is nobody's fault but ours. */
 export const asRefusal = (error: unknown): DownpourError | null => {
   if (error instanceof DownpourError) return error;
-  if (error instanceof Error && error.name.endsWith('ZodError') && 'issues' in error) {
+  if (isZodError(error)) {
     const issues = describeIssues(error as unknown as Parameters<typeof describeIssues>[0]);
     const [first] = issues;
     const message = issues.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`)).join('; ');
