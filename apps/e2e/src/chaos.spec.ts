@@ -27,7 +27,7 @@ describe('a cluster in which anybody may die', () => {
         shards: 2,
         sharders: 2,
         gateways: 2,
-        spec: chaosSpec('mlp', 3, 2),
+        spec: chaosSpec('mlp', 2, 2),
         logFolder,
         onNote: (line) => notes.push(line),
       },
