@@ -8,8 +8,9 @@ import type {
 } from '@downpour/contracts';
 import { DownpourError, examplesReplySchema, objects, subjects } from '@downpour/contracts';
 import type { Engine } from '@downpour/engine';
+import { inSharedMemory } from '@downpour/engine';
 import type { ChunkQueues, EventBus, ObjectStore, PlanWatcher, PushPublisher, RequestClient } from '@downpour/nats';
-import { NatsParameterClient } from '@downpour/nats';
+import { NatsParameterClient, releaseReceived } from '@downpour/nats';
 import type { Logger } from '@downpour/platform';
 import type { TensorFrame } from '@downpour/tensor';
 import { asFloat32, asInt32, asUint8, requireTensor } from '@downpour/tensor';
@@ -109,13 +110,19 @@ export class NatsVerbs implements WorkerVerbs {
   }
 }
 
-/** The reply's tensors as typed arrays: views of the received bytes where these are aligned. */
+/**
+ * The reply's tensors, copied once to where TensorFlow's thread reads them. A chunk is kept for as long as it is trained: where it was received it would
+ * keep the memory of everything that came with it from being read into again.
+ */
 function examplesOf({ header, tensors }: TensorFrame<ExamplesReply>): Examples {
   const features = requireTensor(tensors, 'features');
   const labels = requireTensor(tensors, 'labels');
-  return {
+  const examples = inSharedMemory({
     count: header.examples,
     features: features.dtype === 'uint8' ? asUint8(features) : asFloat32(features),
     labels: labels.dtype === 'int32' ? asInt32(labels) : asFloat32(labels),
-  };
+  });
+  // Both lie in one message.
+  releaseReceived(features.data);
+  return examples;
 }

@@ -1,4 +1,5 @@
 export { Engine } from './engine.ts';
+export { inSharedMemory } from './shared-examples.ts';
 export { sharedMemory, sharedVector } from './shared-vectors.ts';
 export type { EngineOptions, ReplicaInput, ReplicaOptions } from './engine.ts';
 export type { ThreadReplica } from './thread-replica.ts';

@@ -42,15 +42,8 @@ export class SharedExamples {
   }
 
   #add(origin: Examples): Kept {
-    const { count, features, labels } = origin;
-    const labelsAt = Math.ceil(features.byteLength / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
-    const memory = this.#memory(labelsAt + labels.byteLength);
-    const copy = {
-      count,
-      features: copied(features, memory, 0),
-      labels: copied(labels, memory, labelsAt) as Examples['labels'],
-    };
-    const kept: Kept = { origin, memory, copy, users: 0 };
+    const copy = copyOf(origin, (bytes) => this.#memory(bytes));
+    const kept: Kept = { origin, memory: copy.features.buffer as SharedArrayBuffer, copy, users: 0 };
     this.#kept.push(kept);
     return kept;
   }
@@ -64,6 +57,21 @@ export class SharedExamples {
     }
     return sharedMemory(bytes);
   }
+}
+
+/** A copy that steps read where it is: for whoever wants the memory back in which examples were received. */
+export function inSharedMemory(examples: Examples): Examples {
+  return copyOf(examples, sharedMemory);
+}
+
+function copyOf({ count, features, labels }: Examples, allocate: (bytes: number) => SharedArrayBuffer): Examples {
+  const labelsAt = Math.ceil(features.byteLength / ALIGNMENT_BYTES) * ALIGNMENT_BYTES;
+  const memory = allocate(labelsAt + labels.byteLength);
+  return {
+    count,
+    features: copied(features, memory, 0),
+    labels: copied(labels, memory, labelsAt) as Examples['labels'],
+  };
 }
 
 function isShared({ buffer }: ArrayBufferView): boolean {

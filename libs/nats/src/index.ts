@@ -7,6 +7,7 @@ export { KvPlanRepository } from './kv/plan.repository.ts';
 export { PlanWatcher } from './kv/plan-watcher.ts';
 export { connectNats, connectService } from './link/connect.ts';
 export { NatsLink } from './link/nats-link.ts';
+export { releaseReceived } from './link/receive-slabs.ts';
 export { Membership } from './members/membership.ts';
 export { NatsModule, natsProviders } from './nats.module.ts';
 export { NatsBlobSource } from './objects/blob.source.ts';
