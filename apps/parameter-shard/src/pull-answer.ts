@@ -1,32 +1,45 @@
-import type { PullReply, PullRequest } from '@downpour/contracts';
+import type { ParameterEncoding, PullReply } from '@downpour/contracts';
 import type { ParameterShard } from '@downpour/parameters';
+import { BYTES_PER_ELEMENT } from '@downpour/tensor';
 import type { OutgoingFrame, OutgoingTensor } from '@downpour/tensor';
 
 /**
  * The answer to a pull, made when it is encoded: the transport reads header and tensors in one go and copies them into the reply, and no push
  * is applied meanwhile. So a reader sees one version, and the parameters are copied once.
  */
-export class PullAnswer implements OutgoingFrame<PullReply> {
+export class PullAnswer<Type extends string = PullReply['type']> implements OutgoingFrame<
+  Omit<PullReply, 'type'> & { type: Type }
+> {
+  readonly #type: Type;
   readonly #shard: ParameterShard;
-  readonly #request: PullRequest;
+  /** Null: none are wanted. */
+  readonly #encoding: ParameterEncoding | null;
+  readonly #ifNotVersion: number;
 
-  constructor(shard: ParameterShard, request: PullRequest) {
+  constructor(type: Type, shard: ParameterShard, encoding: ParameterEncoding | null, ifNotVersion = -1) {
+    this.#type = type;
     this.#shard = shard;
-    this.#request = request;
+    this.#encoding = encoding;
+    this.#ifNotVersion = ifNotVersion;
   }
 
-  get #unchanged(): boolean {
-    return this.#shard.version === this.#request.ifNotVersion;
+  get unchanged(): boolean {
+    return this.#encoding === null || this.#shard.version === this.#ifNotVersion;
   }
 
-  get header(): PullReply {
-    const { jobId, shard } = this.#request;
-    return { type: 'pulled', v: 1, jobId, shard, version: this.#shard.version, unchanged: this.#unchanged };
+  get header(): Omit<PullReply, 'type'> & { type: Type } {
+    const { jobId, shard } = this.#shard.identity;
+    return { type: this.#type, v: 1, jobId, shard, version: this.#shard.version, unchanged: this.unchanged };
   }
 
   get tensors(): Record<string, OutgoingTensor> {
-    if (this.#unchanged) return {};
-    const { dtype, data } = this.#shard.encoded(this.#request.encoding);
+    if (this.unchanged) return {};
+    const { dtype, data } = this.#shard.encoded(this.#encoding!);
     return { parameters: { dtype, shape: [data.length], data } };
+  }
+
+  /** Of the parameters that go out. */
+  get bytes(): number {
+    return this.unchanged ? 0 : this.#shard.parameters.length * BYTES_PER_ELEMENT[this.#encoding!];
   }
 }

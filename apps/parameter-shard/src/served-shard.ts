@@ -1,10 +1,10 @@
-import type { JobPlan, LedgerReply, PullRequest, ShardEvent } from '@downpour/contracts';
+import type { JobPlan, LedgerReply, PullRequest, PushPullRequest, ShardEvent } from '@downpour/contracts';
 import { DownpourError, expectedPushes } from '@downpour/contracts';
-import type { LogFollower, LoggedPush, SnapshotPolicyOptions } from '@downpour/parameters';
+import type { ApplyOutcome, LogFollower, LoggedPush, SnapshotPolicyOptions } from '@downpour/parameters';
 import type { ParameterShard, ShardIdentity } from '@downpour/parameters';
-import { recoverShard, shardIdentity, ShardLostError } from '@downpour/parameters';
+import { recoverShard, shardIdentity, ShardLostError, UnloggedPushes } from '@downpour/parameters';
 import type { Logger } from '@downpour/platform';
-import { BYTES_PER_ELEMENT } from '@downpour/tensor';
+import type { Tensor } from '@downpour/tensor';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { ShardPorts } from './ports.ts';
 import { ProblemReporter } from './problem-reporter.ts';
@@ -51,6 +51,8 @@ export class ServedShard {
   readonly #problems: ProblemReporter;
   readonly #released = new AbortController();
   #state: State = { kind: 'loading' };
+  /** The job has no log: pushes come straight from its workers. */
+  readonly #unlogged: UnloggedPushes | null;
   #fold: ParameterShard | null = null;
   #follower: LogFollower | null = null;
   #lastSequence = 0;
@@ -66,6 +68,7 @@ export class ServedShard {
     this.shard = shard;
     this.ownership = ownership;
     this.#identity = shardIdentity(plan, shard);
+    this.#unlogged = plan.spec.log.storage === 'none' ? new UnloggedPushes() : null;
     this.#parts = parts;
     this.#log = parts.log.child({ job: plan.jobId, shard, ownership });
     this.#problems = new ProblemReporter(plan.jobId, parts.instance, parts.ports, this.#log);
@@ -82,14 +85,34 @@ export class ServedShard {
   }
 
   /** @throws DownpourError loading or unavailable while there is nothing to pull. */
-  pull(request: PullRequest): PullAnswer {
+  pull({ encoding, ifNotVersion }: PullRequest): PullAnswer {
+    return this.#counted(new PullAnswer('pulled', this.#serving(), encoding, ifNotVersion));
+  }
+
+  /**
+   * Applies a push that comes straight from its worker. @throws DownpourError as `pull`; invalid-request when it is none of this shard's;
+   * conflict when the job has a log.
+   */
+  pushPull({ push, pull }: PushPullRequest, gradient: Tensor, scales?: Tensor): PullAnswer<'pushPulled'> {
     const shard = this.#serving();
-    if (shard.version !== request.ifNotVersion) {
-      const bytes = shard.parameters.length * BYTES_PER_ELEMENT[request.encoding];
-      this.#bytesOut += bytes;
-      this.#parts.metrics.bytesOut.inc(bytes);
-    }
-    return new PullAnswer(shard, request);
+    const unlogged = this.#unlogged;
+    if (unlogged === null || this.#released.signal.aborted)
+      throw new DownpourError(
+        unlogged === null ? 'conflict' : 'not-owner',
+        `Shard ${this.shard} of job ${this.jobId} takes no pushes but from its log`,
+      );
+    const sequence = unlogged.next();
+    const outcome = this.#applied(shard, {
+      header: push,
+      gradient,
+      ...(scales && { scales }),
+      sequence,
+      firstSequence: sequence,
+    });
+    if (outcome === null) throw new DownpourError('unavailable', `Shard ${this.shard} is lost: its job will be failed`);
+    if (outcome.kind === 'refused')
+      throw new DownpourError('invalid-request', `The push was refused: ${outcome.reason}`);
+    return this.#counted(new PullAnswer('pushPulled', shard, pull && pull.encoding));
   }
 
   /** @throws DownpourError as `pull`. */
@@ -154,6 +177,12 @@ export class ServedShard {
     }
   }
 
+  #counted<Answer extends PullAnswer<string>>(answer: Answer): Answer {
+    this.#bytesOut += answer.bytes;
+    this.#parts.metrics.bytesOut.inc(answer.bytes);
+    return answer;
+  }
+
   #serving(): ParameterShard {
     const { kind } = this.#state;
     if (kind === 'serving' && this.#fold !== null) return this.#fold;
@@ -183,7 +212,7 @@ export class ServedShard {
     const { ports, metrics, snapshotPolicy } = this.#parts;
     const { jobId, shard } = this;
     const began = performance.now();
-    const log = ports.log(jobId, shard);
+    const log = this.#unlogged ?? ports.log(jobId, shard);
     const store = ports.snapshots(jobId, shard);
     const recovered = await recoverShard(this.#identity, {
       store,
@@ -230,20 +259,26 @@ export class ServedShard {
           'Submit the job again, with log.storage "file" if it was "memory".',
       );
     this.#lastSequence = push.sequence;
-    try {
-      this.#apply(fold, push);
-    } catch (error) {
-      // Half applied, perhaps: what it holds now is no fold over the log.
-      return this.#fail(
-        `Shard ${this.shard} could not apply a push: ${String(error)}. This is a defect: see the log of its process.`,
-      );
-    }
+    if (this.#applied(fold, push) === null) return;
     const now = performance.now();
     if (now - this.#turnBegan < TURN_MS) return;
     return nextTurn().then(() => void (this.#turnBegan = performance.now()));
   }
 
-  #apply(fold: ParameterShard, push: LoggedPush): void {
+  /** Null when it could not be applied: the shard has failed then. */
+  #applied(fold: ParameterShard, push: LoggedPush): ApplyOutcome | null {
+    try {
+      return this.#apply(fold, push);
+    } catch (error) {
+      // Half applied, perhaps: what it holds now is no fold over the log.
+      this.#fail(
+        `Shard ${this.shard} could not apply a push: ${String(error)}. This is a defect: see the log of its process.`,
+      );
+      return null;
+    }
+  }
+
+  #apply(fold: ParameterShard, push: LoggedPush): ApplyOutcome {
     const began = performance.now();
     const complete = fold.ledger.complete;
     const outcome = fold.apply(push);
@@ -259,6 +294,7 @@ export class ServedShard {
       else this.#replayedBytes += bytes;
     }
     if (!complete && fold.ledger.complete && this.#state.kind === 'serving') this.#parts.onNews(this);
+    return outcome;
   }
 
   #fail(reason: string): void {

@@ -1,6 +1,7 @@
 import type { LedgerReply } from '@downpour/contracts';
-import { ledgerRequestSchema, pullRequestSchema, subjects } from '@downpour/contracts';
+import { ledgerRequestSchema, pullRequestSchema, pushPullRequestSchema, subjects } from '@downpour/contracts';
 import { FrameHandler } from '@downpour/nats';
+import { requireTensor } from '@downpour/tensor';
 import type { TensorFrame } from '@downpour/tensor';
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
@@ -20,6 +21,14 @@ export class ShardController {
   pull(@Payload() { header }: TensorFrame): PullAnswer {
     const request = pullRequestSchema.parse(header);
     return this.#host.find(request.jobId, request.shard, request.ownership).pull(request);
+  }
+
+  @FrameHandler(subjects.pushPull('{instance}'))
+  pushPull(@Payload() { header, tensors }: TensorFrame): PullAnswer<'pushPulled'> {
+    const request = pushPullRequestSchema.parse(header);
+    const { jobId, shard } = request.push;
+    const served = this.#host.find(jobId, shard, request.ownership);
+    return served.pushPull(request, requireTensor(tensors, 'gradient'), tensors['scales']);
   }
 
   @FrameHandler(subjects.ledger('{instance}'))

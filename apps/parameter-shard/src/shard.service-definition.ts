@@ -10,6 +10,8 @@ import { shardConfigSchema } from './shard.config.ts';
 import { ShardMetrics } from './shard.metrics.ts';
 import { ShardModule } from './shard.module.ts';
 
+const PULLS: ReadonlySet<string> = new Set([subjects.pull('{instance}'), subjects.pushPull('{instance}')]);
+
 /** Everything that makes the process a parameter-shard: main.ts runs it, tests start it in their own process. */
 export const shardService = (): ServiceDefinition<typeof shardConfigSchema> => {
   let link: NatsLink;
@@ -30,7 +32,7 @@ export const shardService = (): ServiceDefinition<typeof shardConfigSchema> => {
       new NatsStrategy(link, {
         instance,
         onRequest: (pattern, outcome, ms) => {
-          if (pattern === subjects.pull('{instance}')) metrics.pull(outcome, ms);
+          if (PULLS.has(pattern)) metrics.pull(outcome, ms);
         },
       }),
     ready: async (context) => {

@@ -64,6 +64,8 @@ export { prepareRequestSchema, prepareReplySchema } from './messages/prepare.ts'
 export type { PrepareRequest, PrepareReply } from './messages/prepare.ts';
 export { pullRequestSchema, pullReplySchema } from './messages/pull.ts';
 export type { PullRequest, PullReply } from './messages/pull.ts';
+export { pushPullRequestSchema, pushPullReplySchema } from './messages/push-pull.ts';
+export type { PushPullRequest, PushPullReply } from './messages/push-pull.ts';
 export { pushSchema } from './messages/push.ts';
 export type { PushHeader } from './messages/push.ts';
 export { SUPPORTED_LAYERS, zooModelSchema, topologyModelSchema, modelSpecSchema } from './model-spec.ts';

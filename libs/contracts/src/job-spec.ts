@@ -90,7 +90,13 @@ export const jobSpecSchema = z
       .describe('Stop once an evaluation reaches this: accuracy at least, loss at most'),
     log: z
       .strictObject({
-        storage: z.enum(['file', 'memory']).default('file').describe('Where NATS keeps the push log'),
+        storage: z
+          .enum(['file', 'memory', 'none'])
+          .default('file')
+          .describe(
+            'Where NATS keeps the push log. none: pushes go straight to the shards, which answer with the new parameters in the same round; what a shard ' +
+              'has applied since its last snapshot is computed again when its process dies',
+          ),
         replicas: z
           .union([z.literal(1), z.literal(3), z.literal(5)])
           .default(1)

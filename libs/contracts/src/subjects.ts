@@ -2,6 +2,7 @@
 export const subjects = {
   /** Core request to the process that owns a shard. */
   pull: (instance: string) => `dp.shard.${instance}.pull`,
+  pushPull: (instance: string) => `dp.shard.${instance}.push-pull`,
   ledger: (instance: string) => `dp.shard.${instance}.ledger`,
   /** Stateless services, in queue groups. */
   enqueueEpoch: 'dp.sharder.enqueue-epoch',

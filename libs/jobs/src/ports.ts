@@ -40,7 +40,7 @@ export interface CoordinatorPort {
   members(): Member[];
   prepare(request: PrepareRequest): Promise<PrepareReply>;
   /** Streams of a job: push log, chunk queue. Idempotent. */
-  createStreams(jobId: string, log: { storage: 'file' | 'memory'; replicas: number }): Promise<void>;
+  createStreams(jobId: string, log: { storage: 'file' | 'memory' | 'none'; replicas: number }): Promise<void>;
   removeStreams(jobId: string): Promise<void>;
   /** Drops what is still queued (early stop, cancel). */
   purgeChunks(jobId: string): Promise<void>;

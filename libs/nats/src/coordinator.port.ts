@@ -70,20 +70,22 @@ export class NatsCoordinatorPort implements CoordinatorPort {
     return (await this.#parts.requests.request(subjects.prepare, request, undefined, options)).header;
   }
 
-  async createStreams(jobId: string, log: { storage: 'file' | 'memory'; replicas: number }): Promise<void> {
-    const storage = log.storage === 'file' ? StorageType.File : StorageType.Memory;
-    await this.#createLog(
-      {
-        name: streams.pushLog(jobId),
-        subjects: [subjects.pushAll(jobId)],
-        retention: RetentionPolicy.Limits,
-        discard: DiscardPolicy.New,
-        storage,
-        num_replicas: log.replicas,
-        duplicate_window: nanos(PUSH_DEDUPE_MS),
-      },
-      LOG_BYTES[log.storage],
-    );
+  async createStreams(jobId: string, log: { storage: 'file' | 'memory' | 'none'; replicas: number }): Promise<void> {
+    // A queue is small, and never lost where it can be helped.
+    const storage = log.storage === 'memory' ? StorageType.Memory : StorageType.File;
+    if (log.storage !== 'none')
+      await this.#createLog(
+        {
+          name: streams.pushLog(jobId),
+          subjects: [subjects.pushAll(jobId)],
+          retention: RetentionPolicy.Limits,
+          discard: DiscardPolicy.New,
+          storage,
+          num_replicas: log.replicas,
+          duplicate_window: nanos(PUSH_DEDUPE_MS),
+        },
+        LOG_BYTES[log.storage],
+      );
     const jsm = await jetstreamManager(this.#parts.link.nc, { checkAPI: false });
     await ensureStream(jsm, {
       name: streams.chunks(jobId),

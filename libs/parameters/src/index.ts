@@ -17,6 +17,7 @@ export { SnapshotPolicy } from './snapshot/snapshot-policy.ts';
 export { encodeSnapshot, openSnapshot, sealSnapshot } from './snapshot/snapshot.ts';
 export { StalenessStatistics } from './staleness.ts';
 export { updateRuleOf } from './update-rules/rules.ts';
+export { UnloggedPushes } from './unlogged-pushes.ts';
 export type { LedgerState, PushKey } from './ledger.ts';
 export type { ApplyOutcome, ShardState } from './parameter-shard.ts';
 export type { PlacementBalance, PlacementName } from './placement/place-parameters.ts';

@@ -88,6 +88,7 @@ export class DownpourReplica {
       shards: plan.shards.length,
       nFetch: plan.spec.strategy.nFetch,
       learningRate: plan.spec.updateRule.learningRate,
+      ahead: this.#options.fetchAhead,
       allocate,
       onFetched: (ms) => observe('pull', ms),
     });
@@ -142,13 +143,21 @@ export class DownpourReplica {
         else totals.correct += result.accuracy * (end - begin);
 
         this.#window.accrue(result.gradient, end - begin);
+        const { versions } = this.#parameters;
+        this.#parameters.advance(result.gradient);
         if ((step + 1) % nPush === 0 || last) {
-          const key = { epoch, chunk: index, push: pushes.length, versions: this.#parameters.versions };
-          const durable = this.#window.push(key, signal);
+          const inOneRound =
+            this.#context.parameters.pushPulls && !this.#options.fetchAhead && (!last || options.more?.());
+          const pull = inOneRound ? this.#parameters.wanted() : null;
+          const durable = this.#window.push(
+            { epoch, chunk: index, push: pushes.length, versions },
+            signal,
+            pull ?? undefined,
+          );
           durable.catch(() => undefined); // Awaited with the others of the chunk.
+          if (pull) this.#parameters.arriving(durable);
           pushes.push(durable);
         }
-        this.#parameters.advance(result.gradient);
       }
       // With no chunk of this job in hand nobody knows when the next step will be: it must not compute on what is here now.
       if (!options.more?.()) this.#parameters.forget();

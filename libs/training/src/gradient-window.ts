@@ -1,5 +1,5 @@
 import { BufferPool } from './buffer-pool.ts';
-import type { ParameterClient, PushRequest } from './ports.ts';
+import type { ParameterClient, PulledParameters, PushRequest } from './ports.ts';
 
 export type PushKey = Pick<PushRequest, 'epoch' | 'chunk' | 'push' | 'versions'>;
 
@@ -46,11 +46,11 @@ export class GradientWindow {
     this.#empty = false;
   }
 
-  /** Hands the sum over and starts a new window. The promise settles when the push is durable, or has failed for good. */
-  push(key: PushKey, signal: AbortSignal): Promise<void> {
+  /** Hands the sum over and starts a new window. The promise settles when the push is durable (and `pull` filled), or has failed for good. */
+  push(key: PushKey, signal: AbortSignal, pull?: PulledParameters): Promise<void> {
     const gradient = this.#sum;
     if (!gradient || this.#empty) throw new Error('A push needs at least one accrued gradient');
-    const request: PushRequest = { ...key, gradient, examples: this.#examples };
+    const request: PushRequest = { ...key, gradient, examples: this.#examples, ...(pull && { pull }) };
     this.#sum = null;
     this.#examples = 0;
     const began = performance.now();

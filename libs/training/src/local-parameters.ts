@@ -7,13 +7,16 @@ export interface LocalParametersOptions {
   nFetch: number;
   /** alpha of the local steps between fetches. */
   learningRate: number;
+  /** Whether a fetch may overlap with a step: it needs a vector of its own then. */
+  ahead: boolean;
   allocate: () => Float32Array;
   onFetched?: (ms: number) => void;
 }
 
 /**
  * A replica's own copy of the parameters and the paper's schedule for renewing it (section 4.1): fetched when
- * `step mod nFetch == 0`, moved by local steps in between. Two buffers: one that a step computes on, one that a fetch fills.
+ * `step mod nFetch == 0`, moved by local steps in between. Where fetches overlap with steps there are two buffers: one that a step computes on, one
+ * that a fetch fills.
  */
 export class LocalParameters {
   readonly #client: ParameterClient;
@@ -33,7 +36,7 @@ export class LocalParameters {
       versions: new Array<number>(options.shards).fill(-1),
     });
     this.#front = empty();
-    this.#back = empty();
+    this.#back = options.ahead ? empty() : this.#front;
     this.#fetchedVersions = this.#front.versions;
   }
 
@@ -58,6 +61,19 @@ export class LocalParameters {
     if ((this.#step + 1) % this.#options.nFetch !== 0 || this.#ahead) return;
     this.#ahead = this.#fetch(signal);
     // Whoever awaits `next` sees the error; without one the rejection must not end the process.
+    this.#ahead.catch(() => undefined);
+  }
+
+  /** Where the parameters of the next step are wanted, if it fetches: for whoever gets them by another way than a fetch. `arriving` must follow. */
+  wanted(): PulledParameters | null {
+    const due = this.#step % this.#options.nFetch === 0 && this.#ahead === null && this.#abandoned === null;
+    return due ? this.#back : null;
+  }
+
+  /** They are on their way to where they are wanted. */
+  arriving(arrival: Promise<void>): void {
+    const began = performance.now();
+    this.#ahead = arrival.then(() => this.#options.onFetched?.(performance.now() - began));
     this.#ahead.catch(() => undefined);
   }
 

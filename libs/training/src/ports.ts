@@ -42,15 +42,20 @@ export interface PushRequest {
   push: number;
   versions: number[];
   examples: number;
+  /** Where the parameters go that come with the answer, this gradient in them; only for a client that `pushPulls`. */
+  pull?: PulledParameters;
 }
 
 export interface ParameterClient {
+  /** Whether a push may ask for the parameters in the same round: where there is no log between pusher and shard. */
+  readonly pushPulls?: boolean;
   /** Waits while a shard has no owner. `into` is filled and returned; unchanged shards cost only their version. */
   pull(into: PulledParameters, signal: AbortSignal, options?: PullOptions): Promise<PulledParameters>;
   /** A vector of the job's length in memory that pull, push and steps work on without a copy; null when there is none left. */
   allocate?(): Float32Array | null;
   /**
-   * Publishes one message per shard and resolves when *all* are durable in the log. Retries until then (same epoch, chunk, push: the ledger drops doubles).
+   * Publishes one message per shard and resolves when *all* are durable in the log (applied, where the job has none). Retries until then (same epoch, chunk,
+   * push: the ledger drops doubles).
    * The gradient's buffer may be reused once it resolves. At most `window` pushes are outstanding; further calls wait.
    */
   push(request: PushRequest, signal: AbortSignal): Promise<void>;

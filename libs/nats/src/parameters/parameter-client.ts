@@ -1,8 +1,19 @@
-import { DownpourError, pullReplySchema, subjects } from '@downpour/contracts';
-import type { ErrorCode, JobPlan, ParameterEncoding, ShardPlacement } from '@downpour/contracts';
+import { DownpourError, pullReplySchema, pushPullReplySchema, subjects } from '@downpour/contracts';
+import type {
+  ErrorCode,
+  JobPlan,
+  KeyRange,
+  ParameterEncoding,
+  PullReply,
+  PushHeader,
+  PushPullRequest,
+  ShardPlacement,
+} from '@downpour/contracts';
 import { rangesLength } from '@downpour/parameters';
-import { requireTensor } from '@downpour/tensor';
+import { decodeFrame, encodeFrame, requireTensor } from '@downpour/tensor';
+import type { OutgoingTensor, Tensor } from '@downpour/tensor';
 import type { ParameterClient, PulledParameters, PullOptions, PushRequest } from '@downpour/training';
+import { FramePool } from '../link/frame-pool.ts';
 import type { PlanWatcher } from '../kv/plan-watcher.ts';
 import { FlowWindow } from '../streams/flow-window.ts';
 import type { PushPublisher } from '../streams/push-publisher.ts';
@@ -14,6 +25,8 @@ import { releaseReceived } from '../link/receive-slabs.ts';
 export interface ParameterClientOptions {
   requests: RequestClient;
   publisher: PushPublisher;
+  /** Memory of pushes to shards without a log. @default one of its own */
+  frames?: FramePool;
   plans: Pick<PlanWatcher, 'current' | 'next'>;
   plan: Pick<JobPlan, 'jobId' | 'spec' | 'layout' | 'shards'>;
   /** Named in pushes. */
@@ -33,13 +46,13 @@ const PASSING: readonly ErrorCode[] = ['unavailable', 'not-owner', 'loading', 't
 
 /** Pulls from and pushes to the shards of one job, whoever owns them at the moment. */
 export class NatsParameterClient implements ParameterClient {
-  readonly #options: ParameterClientOptions;
+  readonly #options: ParameterClientOptions & { frames: FramePool };
   readonly #window: FlowWindow;
   readonly #memory: ParameterMemory;
   readonly #closed = new AbortController();
 
   constructor(options: ParameterClientOptions) {
-    this.#options = options;
+    this.#options = { ...options, frames: options.frames ?? new FramePool() };
     const { window = 4, plan } = options;
     this.#window = new FlowWindow(window);
     this.#memory = new ParameterMemory(plan, window + VECTORS_BESIDE_PUSHES);
@@ -66,6 +79,10 @@ export class NatsParameterClient implements ParameterClient {
     return into;
   }
 
+  get pushPulls(): boolean {
+    return this.#options.plan.spec.log.storage === 'none';
+  }
+
   allocate(): Float32Array | null {
     return this.#memory.allocate();
   }
@@ -74,7 +91,7 @@ export class NatsParameterClient implements ParameterClient {
     const { instance, publisher, plan } = this.#options;
     const { jobId } = plan;
     const { shards } = this.#plan();
-    const { gradient, versions, epoch, chunk, push, examples } = request;
+    const { gradient, versions, epoch, chunk, push, examples, pull } = request;
     const either = this.#with(signal);
     const leave = await this.#window.enter(1, either);
     try {
@@ -94,6 +111,7 @@ export class NatsParameterClient implements ParameterClient {
             examples,
             worker: instance,
           } as const;
+          if (this.pushPulls) return this.#pushPull(header, gradient, ranges, pull ?? null, all);
           const bytes = rangesLength(ranges) * Float32Array.BYTES_PER_ELEMENT;
           return publisher.publish(header, { bytes, tensors: () => this.#memory.encode(gradient, shard, ranges) }, all);
         }),
@@ -108,6 +126,48 @@ export class NatsParameterClient implements ParameterClient {
     this.#closed.abort(
       new DownpourError('unavailable', `The parameters of job ${this.#options.plan.jobId} were let go of`),
     );
+  }
+
+  /** Until the shard's owner has applied it, whoever that is by then. */
+  async #pushPull(
+    push: PushHeader,
+    gradient: Float32Array,
+    ranges: readonly KeyRange[],
+    into: PulledParameters | null,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { requests, frames } = this.#options;
+    const { shard } = push;
+    const pull = into && { encoding: this.#options.plan.spec.encoding.parameters };
+    let { instance, ownership } = this.#placement(shard);
+    const frameOf = (tensors: Record<string, OutgoingTensor>) =>
+      encodeFrame({ type: 'pushPull', v: 1, ownership, push, pull } satisfies PushPullRequest, tensors, frames.take);
+    // Once: error feedback has noted what this encoding took away.
+    let frame = frameOf(this.#memory.encode(gradient, shard, ranges));
+    for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
+      if (instance !== null) {
+        try {
+          const { header, tensors } = await requests.send(subjects.pushPull(instance), frame, {
+            timeoutMs: PULL_SILENCE_MS,
+            signal,
+            reply: pushPullReplySchema,
+            slices: true,
+          });
+          // What was answered has been sent.
+          frames.giveBack(frame);
+          if (into) this.#take(header, tensors, into, ranges);
+          return;
+        } catch (error) {
+          if (!(error instanceof DownpourError) || !PASSING.includes(error.code)) throw error;
+        }
+      }
+      await this.#changeOrPause(backoffMs, signal);
+      const next = this.#placement(shard);
+      ({ instance } = next);
+      if (next.ownership === ownership) continue;
+      ({ ownership } = next);
+      frame = frameOf(decodeFrame(frame).tensors);
+    }
   }
 
   async #pullShard(
@@ -130,18 +190,14 @@ export class NatsParameterClient implements ParameterClient {
               jobId,
               shard,
               ownership: placement.ownership,
-              ifNotVersion: into.versions[shard] ?? -1,
+              // Without a log a new owner may have gone back, and come by the same version with other values.
+              ifNotVersion: this.pushPulls ? -1 : (into.versions[shard] ?? -1),
               encoding,
             },
             undefined,
             { timeoutMs: PULL_SILENCE_MS, signal, reply: pullReplySchema },
           );
-          if (!header.unchanged) {
-            const parameters = requireTensor(tensors, 'parameters');
-            this.#memory.decode(parameters, into.vector, placement.ranges);
-            releaseReceived(parameters.data);
-          }
-          into.versions[shard] = header.version;
+          this.#take(header, tensors, into, placement.ranges);
           return;
         } catch (error) {
           if (!(error instanceof DownpourError) || !PASSING.includes(error.code)) throw error;
@@ -149,6 +205,21 @@ export class NatsParameterClient implements ParameterClient {
       }
       await this.#changeOrPause(backoffMs, signal);
     }
+  }
+
+  /** Parameters of one shard go from the receive buffer straight to their places. */
+  #take(
+    { shard, version, unchanged }: Pick<PullReply, 'shard' | 'version' | 'unchanged'>,
+    tensors: Record<string, Tensor>,
+    into: PulledParameters,
+    ranges: readonly KeyRange[],
+  ): void {
+    if (!unchanged) {
+      const parameters = requireTensor(tensors, 'parameters');
+      this.#memory.decode(parameters, into.vector, ranges);
+      releaseReceived(parameters.data);
+    }
+    into.versions[shard] = version;
   }
 
   #plan(): JobPlan {

@@ -9,6 +9,8 @@ import { lastValueFrom } from 'rxjs';
 import type { NatsLink } from '../link/nats-link.ts';
 import type { FrameHandlerOptions } from './frame-handler.ts';
 import { refusalReason } from '../refusals/refusals.ts';
+import { releaseReceived } from '../link/receive-slabs.ts';
+import { RequestAssembler } from './request-assembler.ts';
 import { Turnstile } from './turnstile.ts';
 import { asRefusal, publishFrame, WORKING_HEADER } from './wire.ts';
 
@@ -30,6 +32,14 @@ interface Route {
   handler: MessageHandler;
   turnstile: Turnstile;
   queue: string | undefined;
+  slices: RequestAssembler;
+}
+
+/** A request as it is answered: put together, if it came in slices. */
+interface Request {
+  data: Uint8Array;
+  reply: string | undefined;
+  subject: string;
 }
 
 const WORKING_EVERY_MS = 1000;
@@ -48,7 +58,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
   readonly #routes = new Map<string, Route>();
   readonly #subscriptions: Subscription[] = [];
   /** Requests not answered yet, by when they came. */
-  readonly #open = new Map<Msg, number>();
+  readonly #open = new Map<Request, number>();
   #working: NodeJS.Timeout | undefined;
 
   constructor(link: NatsLink, options: NatsStrategyOptions) {
@@ -75,6 +85,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
       handler,
       turnstile: new Turnstile(concurrency, maxWaiting),
       queue,
+      slices: new RequestAssembler(),
     });
   }
 
@@ -84,7 +95,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
         this.#subscriptions.push(
           this.#link.nc.subscribe(route.subject, {
             ...(route.queue === undefined ? {} : { queue: route.queue }),
-            callback: (error, message) => (error === null ? this.#accept(route, message) : this.logger.error(error)),
+            callback: (error, message) => (error === null ? this.#receive(route, message) : this.logger.error(error)),
           }),
         );
       }
@@ -118,11 +129,24 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
     return this.#link as T;
   }
 
-  #accept(route: Route, message: Msg): void {
+  #receive(route: Route, message: Msg): void {
+    const { reply, subject } = message;
+    try {
+      const data = route.slices.add(message);
+      if (data !== null) this.#accept(route, { data, reply, subject });
+    } catch (error) {
+      this.#link.refusals.count(route.pattern, refusalReason(error));
+      this.#refuse({ data: message.data, reply, subject }, error as DownpourError);
+      this.#options.onRequest?.(route.pattern, 'refused', 0);
+    }
+  }
+
+  #accept(route: Route, message: Request): void {
     const cameAt = performance.now();
     this.#open.set(message, cameAt);
     const accepted = route.turnstile.enter(async () => {
       const outcome = await this.#answer(route, message);
+      releaseReceived(message.data);
       this.#open.delete(message);
       this.#options.onRequest?.(route.pattern, outcome, performance.now() - cameAt);
     });
@@ -136,7 +160,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
     this.#options.onRequest?.(route.pattern, 'refused', performance.now() - cameAt);
   }
 
-  async #answer(route: Route, message: Msg): Promise<RequestOutcome> {
+  async #answer(route: Route, message: Request): Promise<RequestOutcome> {
     try {
       const request = decodeFrame(message.data);
       const result = this.transformToObservable(await route.handler(request, { subject: message.subject }));
@@ -160,7 +184,7 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
     }
   }
 
-  #refuse(message: Msg, error: DownpourError): void {
+  #refuse(message: Request, error: DownpourError): void {
     if (message.reply) this.#link.publish(message.reply, encodeFrame(error.toReply()));
   }
 

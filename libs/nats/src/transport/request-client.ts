@@ -1,5 +1,5 @@
 import { DownpourError } from '@downpour/contracts';
-import { decodeFrame, encodeFrame, parseSliceHead, SliceAssembler } from '@downpour/tensor';
+import { decodeFrame, encodeFrame, parseSliceHead, SliceAssembler, sliceFrame } from '@downpour/tensor';
 import type { OutgoingTensor, TensorFrame } from '@downpour/tensor';
 import { createInbox } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, Subscription } from '@nats-io/nats-core';
@@ -7,7 +7,7 @@ import type { z } from 'zod';
 import type { NatsLink } from '../link/nats-link.ts';
 import { releaseReceived } from '../link/receive-slabs.ts';
 import { refusalReason } from '../refusals/refusals.ts';
-import { errorOfReply, SLICE_HEADER, WORKING_HEADER } from './wire.ts';
+import { errorOfReply, newMessageId, SLICE_HEADER, sliceHeaders, WORKING_HEADER } from './wire.ts';
 
 export interface RequestOptions<Header> {
   /** Longest silence: every slice and every "still at it" (sent each second by a handler at work) starts it anew. @default 10,000 */
@@ -15,6 +15,8 @@ export interface RequestOptions<Header> {
   signal?: AbortSignal;
   /** Checks the reply's header. */
   reply?: z.ZodType<Header>;
+  /** A request beyond max_payload goes in slices: only to a subject that one process alone listens to. @default false */
+  slices?: boolean;
 }
 
 export interface ExchangeOptions {
@@ -64,8 +66,17 @@ export class RequestClient {
     options: RequestOptions<Header> = {},
   ): Promise<TensorFrame<Header>> {
     options.signal?.throwIfAborted();
-    const frame = encodeFrame(header, tensors);
-    if (frame.byteLength > this.#link.maxSliceBytes)
+    return this.send(subject, encodeFrame(header, tensors), options);
+  }
+
+  /** `request` with a frame that is encoded already; it is read until the promise settles. @throws as `request` */
+  async send<Header = unknown>(
+    subject: string,
+    frame: Uint8Array,
+    options: RequestOptions<Header> = {},
+  ): Promise<TensorFrame<Header>> {
+    options.signal?.throwIfAborted();
+    if (frame.byteLength > this.#link.maxSliceBytes && options.slices !== true)
       throw new DownpourError(
         'too-large',
         `A request of ${frame.byteLength} bytes exceeds NATS's max_payload of ${this.#link.maxPayloadBytes}: raise it, or send less`,
@@ -126,8 +137,17 @@ export class RequestClient {
       this.#waiting.set(token, { subject, settle, assembler: null, timer });
       signal?.addEventListener('abort', onAbort, { once: true });
       const reply = `${this.#inbox}.${token}`;
-      const sent = this.#link.publish(subject, data, { reply, ...(headers && { headers }), ...(onSent && { onSent }) });
-      if (!sent) settle(lost(subject));
+      const slices = sliceFrame(data, this.#link.maxSliceBytes);
+      const id = slices.length > 1 ? newMessageId() : '';
+      slices.forEach((slice, index) => {
+        const head = slices.length > 1 ? sliceHeaders(id, index, slices.length, data.byteLength) : headers;
+        const sent = this.#link.publish(subject, slice, {
+          reply,
+          ...(head && { headers: head }),
+          ...(onSent && { onSent }),
+        });
+        if (!sent) settle(lost(subject));
+      });
     });
   }
 
