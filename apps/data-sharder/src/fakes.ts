@@ -1,5 +1,5 @@
 import type { ChunkTask, DatasetRecord, DatasetSpec, DatasetSummary, JobPlan } from '@downpour/contracts';
-import { jobSpecSchema, objects } from '@downpour/contracts';
+import { DownpourError, jobSpecSchema, objects } from '@downpour/contracts';
 import type { BlobSource } from '@downpour/datasets';
 import { createHash } from 'node:crypto';
 import type { ChunkQueuePort, DatasetRecords, PlanReader } from './ports.ts';
@@ -16,7 +16,7 @@ export class FakeCluster implements BlobSource, DatasetRecords, PlanReader, Chun
   async read(name: string): Promise<Uint8Array> {
     this.reads++;
     const bytes = this.objects.get(name);
-    if (bytes === undefined) throw new Error(`no object ${name}`);
+    if (bytes === undefined) throw new DownpourError('not-found', `no object ${name}`);
     return new Uint8Array(bytes);
   }
   async record(datasetId: string): Promise<DatasetRecord | null> {

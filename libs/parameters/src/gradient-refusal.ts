@@ -14,7 +14,7 @@ export const gradientRefusal = (gradient: Tensor, scales: Tensor | undefined, le
   if (!encodings.includes(dtype)) return `its gradient is ${dtype}, not one of ${encodings.join(', ')}`;
   if (shape.length !== 1 || data.byteLength !== length * BYTES_PER_ELEMENT[dtype])
     return `its gradient has shape [${shape.join(', ')}], not [${length}]`;
-  if (dtype !== 'int8') return null;
+  if (dtype !== 'int8') return scales === undefined ? null : `its gradient is ${dtype}, which has no scales`;
   if (scales === undefined) return 'its gradient is int8 and has no scales';
   const blocks = scaleCount(length);
   if (scales.dtype !== 'float32' || scales.data.byteLength !== blocks * BYTES_PER_ELEMENT.float32)

@@ -1,4 +1,6 @@
 export { FAULT_KINDS, planFaults } from './faults/fault-plan.ts';
+export { fuzzPlan, tellFuzz } from './faults/fuzz-plan.ts';
+export { mutateBytes, mutateValue } from './faults/mutate.ts';
 export { SeededRandom } from './faults/seeded-random.ts';
 export { startTcpProxy } from './faults/tcp-proxy.ts';
 export { startNatsCluster } from './nats-cluster.ts';
