@@ -4,6 +4,8 @@ export const subjects = {
   pull: (instance: string) => `dp.shard.${instance}.pull`,
   pushPull: (instance: string) => `dp.shard.${instance}.push-pull`,
   ledger: (instance: string) => `dp.shard.${instance}.ledger`,
+  /** Core request to any process: is it there? NATS itself says that nobody answers. */
+  presence: (instance: string) => `dp.member.${instance}`,
   /** Stateless services, in queue groups. */
   enqueueEpoch: 'dp.sharder.enqueue-epoch',
   inspectDataset: 'dp.sharder.inspect-dataset',

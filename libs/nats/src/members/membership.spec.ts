@@ -1,8 +1,11 @@
+import { buckets, subjects } from '@downpour/contracts';
 import type { Member } from '@downpour/contracts';
 import { until } from '@downpour/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startNatsFixture } from '../fixture/nats-fixture.ts';
 import type { NatsFixture } from '../fixture/nats-fixture.ts';
+import { encodeRecord } from '../kv/record-codec.ts';
+import type { NatsLink } from '../link/nats-link.ts';
 import { Membership } from './membership.ts';
 
 const member = (instance: string, details: Member['details'] = {}): Member => ({
@@ -20,8 +23,10 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 describe('membership', () => {
   let nats: NatsFixture;
   const all: Membership[] = [];
+  const links: NatsLink[] = [];
   const start = async (instance?: string): Promise<{ membership: Membership; log: string[]; names(): string[] }> => {
-    const membership = await Membership.start(await nats.link());
+    links.push(await nats.link());
+    const membership = await Membership.start(links.at(-1)!);
     all.push(membership);
     const log: string[] = [];
     membership.onChange(({ kind, member: { instance } }) => log.push(`${instance} ${kind}`));
@@ -42,6 +47,7 @@ describe('membership', () => {
   afterEach(async () => {
     await Promise.all(all.splice(0).map((membership) => membership.stop()));
     await nats.stop();
+    links.length = 0;
   });
 
   it('shows everyone to everyone, whoever came first', async () => {
@@ -68,7 +74,7 @@ describe('membership', () => {
     expect(b.membership.members().find(({ instance }) => instance === 'a')?.details).toEqual({ threads: 2 });
   });
 
-  it('notices at once who leaves, and within five seconds who vanishes', async () => {
+  it('notices at once who leaves, and within three seconds who vanishes', async () => {
     const watcher = await start('watcher');
     const polite = await start('polite');
     const doomedLink = await nats.link();
@@ -82,10 +88,55 @@ describe('membership', () => {
     const before = performance.now();
     await doomedLink.nc.close();
     await until('the doomed one to go', () => watcher.log.includes('doomed left'));
-    expect(performance.now() - before).toBeLessThan(6500);
+    expect(performance.now() - before).toBeLessThan(3000);
     expect(watcher.names()).toEqual(['watcher']);
     // Who comes later does not see it either.
     await until('its key to expire', async () => (await start()).names().join() === 'watcher', 5000, 500);
+  });
+
+  it('does not call one gone that is connected but silent for a while, and does when it stays so', async () => {
+    const watcher = await start('watcher');
+    // As a process that is too busy to send heartbeats, and to answer.
+    const busyLink = await nats.link();
+    busyLink.nc.subscribe(subjects.presence('busy'), { callback: () => undefined });
+    const beat = () => busyLink.publish(`$KV.${buckets.members}.worker.busy`, encodeRecord(member('busy')));
+    beat();
+    await until('both', () => watcher.names().length === 2);
+    for (let pause = 0; pause < 2; pause++) {
+      await sleep(3000);
+      expect(watcher.names()).toContain('busy');
+      beat();
+      await sleep(100);
+    }
+    await until('it to be given up', () => watcher.log.includes('busy left'), 6000);
+  });
+
+  it('does not call one gone that loses its connection and finds it again', async () => {
+    const watcher = await start('watcher');
+    const restless = await start('restless');
+    await until('both', () => watcher.names().length === 2);
+    for (let at = 0; at < 4; at++) {
+      await links.at(-1)!.nc.reconnect();
+      await sleep(1000);
+    }
+    expect(watcher.log).toEqual(['watcher joined', 'restless joined']);
+    expect(restless.names()).toEqual(['restless', 'watcher']);
+  });
+
+  it('lets a member know that the others count on it, and each time that they may not have', async () => {
+    const { membership } = await start('a');
+    expect(membership.standing).toEqual({ confirmed: true, lapses: 1 });
+    await sleep(2500);
+    expect(membership.standing).toEqual({ confirmed: true, lapses: 1 });
+    await links.at(-1)!.nc.reconnect();
+    await until('the next word', () => membership.standing.confirmed && membership.standing.lapses === 2);
+    // A server that stores nothing: heard by the others or not, nobody vouches for it.
+    nats.server.freeze();
+    await until('the doubt', () => !membership.standing.confirmed, 5000);
+    nats.server.thaw();
+    await until('the next word', () => membership.standing.confirmed && membership.standing.lapses === 3);
+    await membership.leave();
+    expect(membership.standing.confirmed).toBe(false);
   });
 
   it('calls nobody gone because the server was', async () => {
