@@ -210,6 +210,21 @@ describe.each([
     expect(sameBytes((await pulling).vector, truth)).toBe(true);
   });
 
+  it('asks another at once when a plan names one, though the owner that was asked is silent', async () => {
+    await strategies[0]!.close();
+    // As a process that is frozen, or killed after the question had reached it.
+    const questions = link.nc.subscribe(subjects.pull('s0'), { callback: () => undefined });
+    const pulling = client.pull(empty(), live);
+    await until('the question', () => questions.getReceived() > 0);
+    const next = await startShard('heir');
+    next.vector = shards.get('s0')!.vector;
+    next.ownership = 2;
+    const began = performance.now();
+    await changePlan(({ shards: [first] }) => Object.assign(first!, { instance: 'heir', ownership: 2 }));
+    expect(sameBytes((await pulling).vector, truth)).toBe(true);
+    expect(performance.now() - began).toBeLessThan(2000);
+  });
+
   it('ends with the job, and passes on what will not pass', async () => {
     shards.get('s1')!.refusal = new DownpourError('internal', 'broken');
     await expect(client.pull(empty(), live)).rejects.toMatchObject({ code: 'internal' });

@@ -44,18 +44,27 @@ const VECTORS_BESIDE_PUSHES = 3;
 /** What passes by itself: the coordinator names another owner, the owner finishes loading. */
 const PASSING: readonly ErrorCode[] = ['unavailable', 'not-owner', 'loading', 'timeout', 'not-found'];
 
+/** One pull, and who was asked. */
+interface UnderWay {
+  shard: number;
+  ownership: number;
+  moved: AbortController;
+}
+
 /** Pulls from and pushes to the shards of one job, whoever owns them at the moment. */
 export class NatsParameterClient implements ParameterClient {
   readonly #options: ParameterClientOptions & { frames: FramePool };
   readonly #window: FlowWindow;
   readonly #memory: ParameterMemory;
   readonly #closed = new AbortController();
+  readonly #pulling = new Set<UnderWay>();
 
   constructor(options: ParameterClientOptions) {
     this.#options = { ...options, frames: options.frames ?? new FramePool() };
     const { window = 4, plan } = options;
     this.#window = new FlowWindow(window);
     this.#memory = new ParameterMemory(plan, window + VECTORS_BESIDE_PUSHES);
+    void this.#watchOwners();
   }
 
   /**
@@ -181,6 +190,8 @@ export class NatsParameterClient implements ParameterClient {
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
       const placement = this.#placement(shard);
       if (placement.instance !== null) {
+        const underWay = { shard, ownership: placement.ownership, moved: new AbortController() };
+        this.#pulling.add(underWay);
         try {
           const { header, tensors } = await requests.request(
             subjects.pull(placement.instance),
@@ -195,12 +206,19 @@ export class NatsParameterClient implements ParameterClient {
               encoding,
             },
             undefined,
-            { timeoutMs: PULL_SILENCE_MS, signal, reply: pullReplySchema },
+            {
+              timeoutMs: PULL_SILENCE_MS,
+              signal: AbortSignal.any([signal, underWay.moved.signal]),
+              reply: pullReplySchema,
+            },
           );
           this.#take(header, tensors, into, placement.ranges);
           return;
         } catch (error) {
           if (!(error instanceof DownpourError) || !PASSING.includes(error.code)) throw error;
+          if (underWay.moved.signal.aborted) continue;
+        } finally {
+          this.#pulling.delete(underWay);
         }
       }
       await this.#changeOrPause(backoffMs, signal);
@@ -220,6 +238,24 @@ export class NatsParameterClient implements ParameterClient {
       releaseReceived(parameters.data);
     }
     into.versions[shard] = version;
+  }
+
+  /** An owner that was killed never answers what had reached it: as soon as a plan names another, that one is asked. */
+  async #watchOwners(): Promise<void> {
+    const { plans, plan } = this.#options;
+    const { signal } = this.#closed;
+    try {
+      for (;;) {
+        await plans.next(plan.jobId, signal);
+        // The newest: several may have come at once.
+        const shards = plans.current(plan.jobId)?.shards ?? [];
+        for (const { shard, ownership, moved } of this.#pulling)
+          if (shards[shard]?.ownership !== ownership)
+            moved.abort(new DownpourError('not-owner', `Shard ${shard} of job ${plan.jobId} has another owner now`));
+      }
+    } catch {
+      // It was closed.
+    }
   }
 
   #plan(): JobPlan {
