@@ -32,7 +32,9 @@ export class JetStreamPushLog implements PushLog {
     onBad: (reason: string, sequence: number) => void,
   ): Promise<LogFollower> {
     let onCaughtUp = (): void => undefined;
-    const caughtUp = new Promise<void>((resolve) => (onCaughtUp = resolve));
+    const readerCaughtUp = new Promise<void>((resolve) => (onCaughtUp = resolve));
+    let handled = after;
+    let onHandled = (): void => undefined;
     const intake = new PushIntake({ after, onPush, onBad, refusals: this.#link.refusals });
     const reader = await StreamReader.start(this.#link, {
       stream: this.#stream,
@@ -40,14 +42,37 @@ export class JetStreamPushLog implements PushLog {
       start: { after },
       missing: 'fail',
       onCaughtUp: () => onCaughtUp(),
-      window: Math.min(256, Math.max(4, Math.floor(WINDOW_BYTES / this.#link.maxPayloadBytes))),
-      onMessage: (message) => intake.take(message),
+      windowBytes: WINDOW_BYTES,
+      onMessage: (message) => {
+        const taken = (): void => {
+          handled = message.sequence;
+          onHandled();
+        };
+        const working = intake.take(message);
+        if (working === undefined) taken();
+        else return working.then(taken);
+      },
     });
     return {
-      caughtUp,
+      caughtUp: readerCaughtUp.then(async () => {
+        const end = await this.#end();
+        if (handled >= end) return;
+        await new Promise<void>((resolve) => (onHandled = () => handled >= end && resolve()));
+      }),
       safePosition: () => intake.safePosition(),
       stop: () => reader.stop(),
     };
+  }
+
+  /**
+   * The log's end as its leader knows it: in a cluster a reader is served by any of the stream's replicas, which may lag behind what was
+   * acknowledged.
+   */
+  async #end(): Promise<number> {
+    if (!this.#link.clustered) return 0;
+    const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
+    const last = await jsm.streams.getMessage(this.#stream, { last_by_subj: this.#subject });
+    return last?.seq ?? 0;
   }
 
   async trim(position: number): Promise<void> {

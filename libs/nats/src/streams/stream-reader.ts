@@ -33,12 +33,16 @@ export interface StreamReaderOptions {
   /** `lastPerSubject` only: reading begins (again). */
   onBegin?: () => void;
   onError?: (error: unknown) => void;
-  /** Most messages asked for ahead of the handler: with the size of a message, this bounds memory. @default 256 */
+  /** Most messages asked for ahead of the handler. @default 256 */
   window?: number;
+  /** Bounds the memory of these as well, by the largest message so far: before the first, by the largest that the server takes. */
+  windowBytes?: number;
   /** A stream that does not exist when reading begins: wait for it, or reject. @default 'wait' */
   missing?: 'wait' | 'fail';
 }
 
+const MOST_AHEAD = 256;
+const LEAST_AHEAD = 4;
 const HEARTBEAT_MS = 2000;
 /** While catching up: how long it takes at most to learn that there is nothing more. */
 const CATCH_UP_HEARTBEAT_MS = 500;
@@ -55,12 +59,12 @@ const RETRY_MS = 250;
 export class StreamReader {
   readonly #link: NatsLink;
   readonly #options: StreamReaderOptions;
-  readonly #window: number;
   readonly #stopped = new AbortController();
   readonly #queue: (StreamMessage | 'caughtUp')[] = [];
   #pumping: Promise<void> = Promise.resolve();
   #active = false;
   #received = 0;
+  #largestBytes = 0;
   /** Of the present consumer. */
   #pull: ((batch: number) => void) | undefined;
   #asked = 0;
@@ -69,7 +73,6 @@ export class StreamReader {
   private constructor(link: NatsLink, options: StreamReaderOptions) {
     this.#link = link;
     this.#options = options;
-    this.#window = options.window ?? 256;
     if (typeof options.start === 'object') this.#received = options.start.after;
   }
 
@@ -99,6 +102,14 @@ export class StreamReader {
     this.#queue.length = 0;
     await this.#loop;
     await this.#pumping;
+  }
+
+  get #window(): number {
+    const { window = MOST_AHEAD, windowBytes = Infinity } = this.#options;
+    return Math.min(
+      window,
+      Math.max(LEAST_AHEAD, Math.floor(windowBytes / (this.#largestBytes || this.#link.maxPayloadBytes))),
+    );
   }
 
   async #run(onBegun: () => void, onRefused: (error: unknown) => void): Promise<void> {
@@ -208,6 +219,7 @@ export class StreamReader {
     life.expected += 1;
     this.#asked -= 1;
     this.#received = delivery.streamSequence;
+    this.#largestBytes = Math.max(this.#largestBytes, message.data.byteLength);
     this.#enqueue({
       subject: message.subject,
       data: message.data,
