@@ -76,6 +76,8 @@ export const fakeShardPushes = (
 /** Logs, snapshots and events in memory, for any number of processes. */
 export class FakeCluster implements ShardPorts {
   readonly events: JobEvent[] = [];
+  /** As they are stored, by job. */
+  readonly plans = new Map<string, JobPlan>();
   readonly #logs = new Map<string, MemoryPushLog>();
   readonly #stores = new Map<string, MemorySnapshotStore>();
   /** What the prepared job has; null: the store is away. */
@@ -92,6 +94,10 @@ export class FakeCluster implements ShardPorts {
   async initialParameters(): Promise<Float32Array> {
     if (this.initial === null) throw new Error('the object store is away');
     return this.initial;
+  }
+
+  async plan(jobId: string): Promise<JobPlan | null> {
+    return this.plans.get(jobId) ?? null;
   }
 
   report(_jobId: string, event: JobEvent): void {

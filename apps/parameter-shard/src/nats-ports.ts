@@ -1,5 +1,5 @@
 import { objects } from '@downpour/contracts';
-import { EventBus, JetStreamPushLog, NatsSnapshotStore, ObjectStore } from '@downpour/nats';
+import { EventBus, JetStreamPushLog, KvPlanRepository, NatsSnapshotStore, ObjectStore } from '@downpour/nats';
 import type { NatsLink } from '@downpour/nats';
 import type { ShardPorts } from './ports.ts';
 
@@ -7,6 +7,7 @@ import type { ShardPorts } from './ports.ts';
 export const natsPorts = (link: NatsLink): ShardPorts => {
   const store = new ObjectStore(link);
   const events = new EventBus(link);
+  const plans = new KvPlanRepository(link);
   return {
     log: (jobId, shard) => new JetStreamPushLog(link, jobId, shard),
     snapshots: (jobId, shard) => new NatsSnapshotStore(store, jobId, shard),
@@ -15,6 +16,7 @@ export const natsPorts = (link: NatsLink): ShardPorts => {
       // A length that is no multiple of four shows as one value too few.
       return new Float32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.byteLength / 4));
     },
+    plan: async (jobId) => (await plans.get(jobId))?.value ?? null,
     report: (jobId, event) => events.report(jobId, event),
     publish: (jobId, event) => events.publish(jobId, event),
   };

@@ -1,4 +1,4 @@
-import type { JobEvent } from '@downpour/contracts';
+import type { JobEvent, JobPlan } from '@downpour/contracts';
 import type { PushLog, SnapshotStore } from '@downpour/parameters';
 
 /** The cluster as a parameter-shard process sees it: NATS behind it, fakes in tests. */
@@ -7,6 +7,8 @@ export interface ShardPorts {
   snapshots(jobId: string, shard: number): SnapshotStore;
   /** float32 of the whole job, as the worker that prepared it has written them. */
   initialParameters(jobId: string): Promise<Float32Array>;
+  /** The job's plan as it is stored now; null when it is gone. */
+  plan(jobId: string): Promise<JobPlan | null>;
   /** An event that may get lost. */
   report(jobId: string, event: JobEvent): void;
   /** An event that must not: resolves when it is stored. */

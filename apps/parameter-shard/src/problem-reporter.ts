@@ -38,14 +38,16 @@ export class ProblemReporter {
     this.#ports.report(this.#jobId, this.#event(code, message + more, false, chunk));
   }
 
-  /** The job cannot go on; said until it is stored. */
-  async fatal(message: string, signal: AbortSignal): Promise<void> {
+  /** The job cannot go on; said until it is stored, but not by one that `isOwner` finds has been replaced (the signal is aborted then). */
+  async fatal(message: string, signal: AbortSignal, isOwner: (signal: AbortSignal) => Promise<void>): Promise<void> {
     this.#log.error(message);
     const event = this.#event('shard-lost', message, true, null);
     while (!signal.aborted) {
       try {
+        await isOwner(signal);
         return await this.#ports.publish(this.#jobId, event);
       } catch (error) {
+        if (signal.aborted) return;
         this.#log.warn({ err: error }, 'The failure of a shard could not be told: trying again');
         await sleep(RETRY_MS, undefined, { signal }).catch(() => undefined);
       }

@@ -6,6 +6,7 @@ import { recoverShard, shardIdentity, ShardLostError, UnloggedPushes } from '@do
 import type { Logger } from '@downpour/platform';
 import type { Tensor } from '@downpour/tensor';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
+import type { OwnershipFence } from './ownership-fence.ts';
 import type { ShardPorts } from './ports.ts';
 import { ProblemReporter } from './problem-reporter.ts';
 import { PullAnswer } from './pull-answer.ts';
@@ -22,6 +23,8 @@ export interface ServedShardParts {
   ports: ShardPorts;
   snapshotPolicy: SnapshotPolicyOptions;
   metrics: ShardMetrics;
+  /** Whether this process may act as an owner at all. */
+  fence: Pick<OwnershipFence, 'holds' | 'whenHolds'>;
   log: Logger;
   /** Something happened that should be told at once: it serves, it is complete, it failed. */
   onNews: (shard: ServedShard) => void;
@@ -39,7 +42,8 @@ type State =
  *     serving   each push of the log is applied as it comes; pulls are answered; snapshots are taken.
  *     failed    no state can be had that the log leads to: the job is told, and ends.
  *
- * It does not serve before it has caught up with the log, so no reader ever sees a state older than what the last owner showed.
+ * It does not serve before it has caught up with the log, so no reader ever sees a state older than what the last owner showed. Nor does
+ * it act while the fence is down: it may have been replaced.
  */
 export class ServedShard {
   readonly jobId: string;
@@ -50,6 +54,8 @@ export class ServedShard {
   readonly #log: Logger;
   readonly #problems: ProblemReporter;
   readonly #released = new AbortController();
+  /** No plan has given it to another. It may follow no log any more and be its owner still: a process that is leaving. */
+  #owned = true;
   #state: State = { kind: 'loading' };
   /** The job has no log: pushes come straight from its workers. */
   readonly #unlogged: UnloggedPushes | null;
@@ -165,6 +171,7 @@ export class ServedShard {
 
   /** Lets go: another process owns it, or its job has ended. Never rejects. */
   async release(why: 'not-owner' | 'job-ended'): Promise<void> {
+    this.#owned = false;
     try {
       await this.stopFollowing();
       if (this.#state.kind !== 'serving') return;
@@ -185,8 +192,13 @@ export class ServedShard {
 
   #serving(): ParameterShard {
     const { kind } = this.#state;
-    if (kind === 'serving' && this.#fold !== null) return this.#fold;
     const name = `Shard ${this.shard} of job ${this.jobId}`;
+    if (!this.#parts.fence.holds)
+      throw new DownpourError(
+        'loading',
+        `${name} may have been given to another while this process was away: ask again`,
+      );
+    if (kind === 'serving' && this.#fold !== null) return this.#fold;
     if (kind === 'loading') throw new DownpourError('loading', `${name} is being loaded: ask again`);
     throw new DownpourError('unavailable', `${name} is lost: its job will be failed`);
   }
@@ -195,7 +207,9 @@ export class ServedShard {
     const { signal } = this.#released;
     for (let pauseMs = FIRST_RETRY_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, MAX_RETRY_MS)) {
       try {
-        return await this.#loadOnce(signal);
+        if (await this.#loadOnce(signal)) return;
+        await this.#follower?.stop();
+        this.#follower = null;
       } catch (error) {
         await this.#follower?.stop();
         this.#follower = null;
@@ -208,7 +222,8 @@ export class ServedShard {
     }
   }
 
-  async #loadOnce(signal: AbortSignal): Promise<void> {
+  /** False: to be done again at once, there is something newer to begin with. */
+  async #loadOnce(signal: AbortSignal): Promise<boolean> {
     const { ports, metrics, snapshotPolicy } = this.#parts;
     const { jobId, shard } = this;
     const began = performance.now();
@@ -231,13 +246,18 @@ export class ServedShard {
     signal.throwIfAborted();
     await Promise.race([follower.caughtUp, aborted(signal)]);
     signal.throwIfAborted();
-    if (this.#state.kind === 'failed') return;
+    if (this.#state.kind === 'failed') return true;
+    // An owner before us may have stored a snapshot, and have had the log trimmed under our replay, by a request that was on its way.
+    const stored = await store.list();
+    signal.throwIfAborted();
+    if (stored.some(({ position }) => position > recovered.position && !recovered.damaged.has(position))) return false;
     const snapshots = new Snapshotter({
       ...recovered,
       follower,
       log,
       store,
       policy: snapshotPolicy,
+      isOwner: () => this.#owned && this.#parts.fence.holds,
       problems: this.#problems,
       metrics,
     });
@@ -248,6 +268,7 @@ export class ServedShard {
       `Serving shard ${shard}`,
     );
     this.#parts.onNews(this);
+    return true;
   }
 
   /** The next push of the log. Pulls get a turn when pushes keep coming. */
@@ -299,7 +320,7 @@ export class ServedShard {
 
   #fail(reason: string): void {
     this.#state = { kind: 'failed', reason };
-    void this.#problems.fatal(reason, this.#released.signal);
+    void this.#problems.fatal(reason, this.#released.signal, (signal) => this.#parts.fence.whenHolds(signal));
     this.#parts.onNews(this);
   }
 }

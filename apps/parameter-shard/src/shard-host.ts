@@ -1,26 +1,40 @@
 import type { JobPlan } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Standing } from './ownership-fence.ts';
+import { OwnershipFence } from './ownership-fence.ts';
 import { ServedShard } from './served-shard.ts';
 import type { ServedShardParts } from './served-shard.ts';
 
 /** Half of what a stopping process has (SHUTDOWN_TIMEOUT_MS). */
 const FINISH_MS = 5000;
 
+export type ShardHostParts = Omit<ServedShardParts, 'onNews' | 'fence'> & {
+  /** Whether the others count on this process. @default always */
+  standing?: () => Standing;
+};
+
+const TRUSTED: Standing = { confirmed: true, lapses: 0 };
+
 /**
  * The shards that plans give to this process. Plans are followed, not commands: what is served is made to fit each plan as it comes, so a
- * plan that is missed or seen twice changes nothing.
+ * plan that is missed or seen twice changes nothing. One that is older than what was seen of a shard is ignored.
  */
 export class ShardHost {
-  readonly #parts: Omit<ServedShardParts, 'onNews'>;
+  readonly fence: OwnershipFence;
+  readonly #parts: ShardHostParts;
   readonly #served = new Map<string, ServedShard>();
   /** By key, until an old owner in this process has let go. */
   readonly #leaving = new Map<string, Promise<void>>();
+  /** Newest ownership that a plan has named, by key. */
+  readonly #ownerships = new Map<string, number>();
   readonly #listeners = new Set<(shard: ServedShard) => void>();
   #stopping = false;
 
-  constructor(parts: Omit<ServedShardParts, 'onNews'>) {
+  constructor(parts: ShardHostParts) {
     this.#parts = parts;
+    const { standing = () => TRUSTED, log } = parts;
+    this.fence = new OwnershipFence({ standing, log, verify: () => this.#verify() });
   }
 
   shards(): ServedShard[] {
@@ -36,8 +50,14 @@ export class ShardHost {
     if (this.#stopping) return;
     const wanted = new Set<string>();
     for (const { shard, instance, ownership } of plan.shards) {
-      if (instance !== this.#parts.instance) continue;
       const key = keyOf(plan.jobId, shard);
+      // Plans come by two ways, the watch and the fence's own look: the older may come last.
+      if (ownership < (this.#ownerships.get(key) ?? 0)) {
+        wanted.add(key);
+        continue;
+      }
+      this.#ownerships.set(key, ownership);
+      if (instance !== this.#parts.instance) continue;
       wanted.add(key);
       if (this.#served.get(key)?.ownership === ownership) continue;
       this.#release(key, 'not-owner');
@@ -53,6 +73,7 @@ export class ShardHost {
   onRemoved(removed: string): void {
     for (const { jobId, shard } of this.shards())
       if (jobId === removed) this.#release(keyOf(jobId, shard), 'job-ended');
+    for (const key of this.#ownerships.keys()) if (key.startsWith(`${removed}/`)) this.#ownerships.delete(key);
   }
 
   /** @throws DownpourError not-owner: the caller's plan, or ours, is not the newest. */
@@ -78,16 +99,25 @@ export class ShardHost {
   async finish(): Promise<void> {
     const stored = Promise.all([...this.shards().map((shard) => shard.finalSnapshot()), ...this.#leaving.values()]);
     const outcome = await Promise.race([stored, sleep(FINISH_MS, 'late', { ref: false })]);
+    this.fence.close();
     if (outcome === 'late')
       this.#parts.log.warn('Left without the last snapshots: the next owners replay the push log');
   }
 
   #serve(plan: JobPlan, shard: number, ownership: number): void {
     const key = keyOf(plan.jobId, shard);
-    const parts = { ...this.#parts, onNews: (served: ServedShard) => this.#tell(served) };
+    const parts = { ...this.#parts, fence: this.fence, onNews: (served: ServedShard) => this.#tell(served) };
     const after = this.#leaving.get(key) ?? Promise.resolve();
     this.#served.set(key, new ServedShard(plan, shard, ownership, parts, after));
     this.#parts.log.info({ job: plan.jobId, shard, ownership }, `Loading shard ${shard}`);
+  }
+
+  async #verify(): Promise<void> {
+    for (const jobId of new Set(this.shards().map((shard) => shard.jobId))) {
+      const plan = await this.#parts.ports.plan(jobId);
+      if (plan === null) this.onRemoved(jobId);
+      else this.onPlan(plan);
+    }
   }
 
   #release(key: string, why: 'not-owner' | 'job-ended'): void {

@@ -44,12 +44,14 @@ export class ShardReporter {
     const { host, ports, metrics, onLoad } = this.#parts;
     const shards = { loading: 0, serving: 0, failed: 0 };
     let bytes = 0;
+    const { holds } = host.fence;
     for (const shard of host.shards()) {
       shard.tick();
       shards[shard.state] += 1;
       bytes += shard.bytes;
       const event = shard.event();
-      if (this.#isNews(shard, event)) ports.report(shard.jobId, event);
+      // Somebody newer may report by now.
+      if (holds && this.#isNews(shard, event)) ports.report(shard.jobId, event);
     }
     metrics.holds(shards, bytes);
     const load = { shards: shards.loading + shards.serving, bytes };
@@ -68,6 +70,8 @@ export class ShardReporter {
   }
 
   #tellNews(shard: ServedShard): void {
+    // Told at the interval once it is certain that it is still ours.
+    if (!this.#parts.host.fence.holds) return;
     const event = shard.event();
     this.#isNews(shard, event);
     this.#parts.ports

@@ -4,8 +4,11 @@ import type { z } from 'zod';
 /** Everything a parameter-shard process reads from the environment. */
 export const shardConfigSchema = serviceConfigSchema('parameter-shard').extend({
   SNAPSHOT_LOG_BYTES: envBytes(1, 2 ** 40)
-    .default(256 * 2 ** 20)
-    .describe('A shard takes a snapshot after so many bytes of gradients: about what its next owner must replay'),
+    .optional()
+    .describe(
+      'A shard takes a snapshot after so many bytes of gradients: about what its next owner must replay. ' +
+        'Default: four times what the shard holds, but 32 MiB at least, and 256 MiB or what it holds at most',
+    ),
   SNAPSHOT_INTERVAL_MS: envDurationMs(100, 86_400_000)
     .default(30_000)
     .describe('... or after so long, if anything was applied'),

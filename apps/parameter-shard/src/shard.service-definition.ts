@@ -17,6 +17,7 @@ export const shardService = (): ServiceDefinition<typeof shardConfigSchema> => {
   let link: NatsLink;
   let host: ShardHost;
   let metrics: ShardMetrics;
+  let membership: Membership;
   return {
     role: 'parameter-shard',
     config: shardConfigSchema,
@@ -25,7 +26,15 @@ export const shardService = (): ServiceDefinition<typeof shardConfigSchema> => {
       link = await connectService(context);
       metrics = new ShardMetrics(context.metrics);
       const snapshotPolicy = { logBytes: config.SNAPSHOT_LOG_BYTES, intervalMs: config.SNAPSHOT_INTERVAL_MS };
-      host = new ShardHost({ instance, ports: natsPorts(link), snapshotPolicy, metrics, log });
+      membership = await Membership.start(link);
+      host = new ShardHost({
+        instance,
+        ports: natsPorts(link),
+        snapshotPolicy,
+        metrics,
+        log,
+        standing: () => membership.standing,
+      });
       return ShardModule.forRoot(host);
     },
     strategy: (_app, { instance }) =>
@@ -38,7 +47,6 @@ export const shardService = (): ServiceDefinition<typeof shardConfigSchema> => {
     ready: async (context) => {
       const { log, shutdown, config } = context;
       const plans = await PlanWatcher.start(link, log);
-      const membership = await Membership.start(link);
       const reporter = new ShardReporter({
         host,
         ports: natsPorts(link),

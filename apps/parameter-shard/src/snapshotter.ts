@@ -15,6 +15,8 @@ export interface SnapshotterParts {
   /** Positions that recovery found damaged. */
   damaged: Set<number>;
   policy: SnapshotPolicyOptions;
+  /** This process may still store snapshots of the shard, and trim its log. */
+  isOwner: () => boolean;
   problems: ProblemReporter;
   metrics: ShardMetrics;
 }
@@ -31,7 +33,7 @@ export class Snapshotter {
 
   constructor(parts: SnapshotterParts) {
     this.#parts = parts;
-    this.#policy = new SnapshotPolicy(parts.policy, performance.now());
+    this.#policy = new SnapshotPolicy(parts.policy, parts.shard.bytes, performance.now());
   }
 
   applied(bytes: number): void {
@@ -42,13 +44,14 @@ export class Snapshotter {
   /** Begins a snapshot if one is due. */
   consider(): void {
     const now = performance.now();
-    if (this.#underWay === null && now >= this.#notBefore && this.#policy.due(now)) this.#begin();
+    if (this.#underWay !== null || now < this.#notBefore || !this.#policy.due(now)) return;
+    if (this.#parts.isOwner()) this.#begin();
   }
 
   /** What no snapshot holds yet is stored; call once nothing is applied any more. */
   async final(): Promise<void> {
     await this.settled();
-    if (this.#policy.pending) await this.#begin();
+    if (this.#policy.pending && this.#parts.isOwner()) await this.#begin();
   }
 
   /** Nothing is being stored any more. */
@@ -69,12 +72,13 @@ export class Snapshotter {
   }
 
   async #take(): Promise<void> {
-    const { shard, follower, log, store, damaged, problems, metrics } = this.#parts;
+    const { shard, follower, log, store, damaged, isOwner, problems, metrics } = this.#parts;
     const began = performance.now();
     const bytes = this.#policy.taken(began);
     try {
-      await keepSnapshot(shard, follower.safePosition(), store, log, damaged);
-      metrics.snapshotStored(performance.now() - began);
+      const stored = await keepSnapshot(shard, follower.safePosition(), store, log, damaged, isOwner);
+      if (stored) metrics.snapshotStored(performance.now() - began);
+      else this.#policy.applied(bytes);
     } catch (error) {
       this.#policy.applied(bytes);
       this.#notBefore = performance.now() + RETRY_MS;

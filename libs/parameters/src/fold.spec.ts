@@ -94,7 +94,7 @@ class Owner {
   redeliver(pick: number): void {
     if (this.#taken.length > 0) this.#shard.apply(this.#taken[pick % this.#taken.length]!);
   }
-  snapshot(): Promise<number> {
+  snapshot(): Promise<boolean> {
     return keepSnapshot(this.#shard, this.#following.safePosition(), this.#store, this.#log, this.#damaged);
   }
   stop(): Promise<void> {

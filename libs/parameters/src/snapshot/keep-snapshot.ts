@@ -8,7 +8,8 @@ export const KEPT_SNAPSHOTS = 2;
 /**
  * Stores a snapshot of the shard as it is at the call, forgets all but the last two, and trims the log behind the older of these: both can be
  * recovered from. The log stays whole until there are two. Positions that recovery found `damaged` do not count among the two.
- * @returns bytes of the snapshot
+ * `isOwner` is asked before each step that others see: whoever has been replaced meanwhile leaves store and log alone.
+ * @returns whether the snapshot was stored
  */
 export const keepSnapshot = async (
   shard: ParameterShard,
@@ -16,16 +17,17 @@ export const keepSnapshot = async (
   store: SnapshotStore,
   log: PushLog,
   damaged: Set<number> = new Set(),
-): Promise<number> => {
+  isOwner: () => boolean = () => true,
+): Promise<boolean> => {
   const bytes = await sealSnapshot(encodeSnapshot(shard, position));
+  if (!isOwner()) return false;
   await store.save(position, bytes);
   damaged.delete(position);
   // The store is asked, not memory: another owner may have stored some meanwhile.
   const stored = await store.list();
   const kept = stored.filter((snapshot) => !damaged.has(snapshot.position)).slice(0, KEPT_SNAPSHOTS);
-  if (kept.length === KEPT_SNAPSHOTS) {
-    await log.trim(kept.at(-1)!.position);
-    for (const snapshot of stored) if (!kept.includes(snapshot)) await store.remove(snapshot.name);
-  }
-  return bytes.byteLength;
+  if (kept.length < KEPT_SNAPSHOTS) return true;
+  if (isOwner()) await log.trim(kept.at(-1)!.position);
+  for (const snapshot of stored) if (!kept.includes(snapshot) && isOwner()) await store.remove(snapshot.name);
+  return true;
 };

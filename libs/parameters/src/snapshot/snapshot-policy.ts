@@ -1,18 +1,34 @@
+const LEAST_LOG_BYTES = 32 * 2 ** 20;
+const MOST_LOG_BYTES = 256 * 2 ** 20;
+/** A fifth of what is written are snapshots then, at most. */
+const LOG_TO_STATE = 4;
+
+/**
+ * Bytes of gradients after which a snapshot of a shard of that many bytes is due, where nobody says otherwise. A recovery reads the snapshot and
+ * replays the log: 32 MiB take it some tenths of a second. A large shard must be snapshotted more rarely, or more would be written
+ * for snapshots than for gradients.
+ */
+export const defaultLogBytes = (stateBytes: number): number =>
+  Math.max(Math.min(Math.max(LOG_TO_STATE * stateBytes, LEAST_LOG_BYTES), MOST_LOG_BYTES), stateBytes);
+
 export interface SnapshotPolicyOptions {
-  /** A snapshot is due after so many bytes of gradients: what a recovery must replay. */
-  logBytes: number;
+  /** A snapshot is due after so many bytes of gradients: what a recovery must replay. @default defaultLogBytes */
+  logBytes?: number | undefined;
   /** ... or after so long, if anything was applied since the last. */
   intervalMs: number;
 }
 
 /** When to take a snapshot. Times are milliseconds of one clock. */
 export class SnapshotPolicy {
-  readonly #options: SnapshotPolicyOptions;
+  readonly #logBytes: number;
+  readonly #intervalMs: number;
   #bytesSince = 0;
   #lastMs: number;
 
-  constructor(options: SnapshotPolicyOptions, nowMs: number) {
-    this.#options = options;
+  /** `stateBytes`: of the shard, as a snapshot holds it. */
+  constructor({ logBytes, intervalMs }: SnapshotPolicyOptions, stateBytes: number, nowMs: number) {
+    this.#logBytes = logBytes ?? defaultLogBytes(stateBytes);
+    this.#intervalMs = intervalMs;
     this.#lastMs = nowMs;
   }
 
@@ -21,8 +37,7 @@ export class SnapshotPolicy {
   }
 
   due(nowMs: number): boolean {
-    const { logBytes, intervalMs } = this.#options;
-    return this.#bytesSince >= logBytes || (this.#bytesSince > 0 && nowMs - this.#lastMs >= intervalMs);
+    return this.#bytesSince >= this.#logBytes || (this.#bytesSince > 0 && nowMs - this.#lastMs >= this.#intervalMs);
   }
 
   /** One was begun: what comes from now on is for the next. Answers the bytes it covers, to be counted again should it fail. */

@@ -10,7 +10,7 @@ import {
 import { ParameterShard } from '../parameter-shard.ts';
 import { keepSnapshot } from './keep-snapshot.ts';
 import { recoverShard, ShardLostError } from './recover-shard.ts';
-import { SnapshotPolicy } from './snapshot-policy.ts';
+import { defaultLogBytes, SnapshotPolicy } from './snapshot-policy.ts';
 import { encodeSnapshot, openSnapshot, sealSnapshot } from './snapshot.ts';
 
 const identity = fakeIdentity();
@@ -152,7 +152,7 @@ describe('recoverShard', () => {
 
 describe('SnapshotPolicy', () => {
   it('is due after so many bytes, or after so long with something new', () => {
-    const policy = new SnapshotPolicy({ logBytes: 100, intervalMs: 1000 }, 0);
+    const policy = new SnapshotPolicy({ logBytes: 100, intervalMs: 1000 }, 5, 0);
     expect(policy.due(5000)).toBe(false);
     policy.applied(60);
     expect([policy.due(999), policy.due(1000)]).toEqual([false, true]);
@@ -160,5 +160,14 @@ describe('SnapshotPolicy', () => {
     expect(policy.due(1)).toBe(true);
     policy.taken(1);
     expect([policy.due(5000), policy.pending]).toEqual([false, false]);
+  });
+
+  it.each([
+    [1, 32],
+    [10, 40],
+    [100, 256],
+    [1000, 1000],
+  ])('lets a shard of %i MiB take one after %i MiB of gradients where nobody says otherwise', (state, log) => {
+    expect(defaultLogBytes(state * 2 ** 20)).toBe(log * 2 ** 20);
   });
 });
