@@ -2,6 +2,7 @@ import type { Bench } from '../bench.ts';
 import { apply } from './apply.ts';
 import { compiledStep } from './compiled-step.ts';
 import { cpu } from './cpu.ts';
+import { failover } from './failover.ts';
 import { firstGradient } from './first-gradient.ts';
 import { peers } from './peers.ts';
 import { pushAndFetch } from './push-and-fetch.ts';
@@ -24,4 +25,5 @@ export const BENCHES: readonly Bench[] = [
   pushAndFetch,
   peers,
   soak,
+  failover,
 ];
