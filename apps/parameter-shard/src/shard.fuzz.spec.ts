@@ -42,6 +42,7 @@ describe('a parameter-shard that is sent nonsense', () => {
         log: () => log,
         snapshots: (jobId, shard) => cluster.snapshots(jobId, shard),
         initialParameters: () => cluster.initialParameters(),
+        plan: (jobId) => cluster.plan(jobId),
         // Told of often, kept by nobody.
         report: () => undefined,
         publish: async () => undefined,
