@@ -61,10 +61,11 @@ export class Progress {
       );
     }
     for (const [shard, event] of [...this.shards].sort(([a], [b]) => a - b)) {
-      const { applied, expected, duplicatesDropped } = event.ledger;
+      const { applied, expected, duplicatesDropped, badDropped } = event.ledger;
       rows.push(
         `  ${`shard ${shard} on ${event.instance}`.padEnd(38)} ${applied}/${expected} pushes  staleness ${event.stalenessMean.toFixed(1)} (max ${event.stalenessMax})` +
-          (duplicatesDropped > 0 ? `  ${duplicatesDropped} doubles dropped` : ''),
+          (duplicatesDropped > 0 ? `  ${duplicatesDropped} doubles dropped` : '') +
+          (badDropped > 0 ? `  ${badDropped} bad dropped` : ''),
       );
     }
     this.live(rows.join('\n'));

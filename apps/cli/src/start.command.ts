@@ -2,7 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JobRecord, JobSpecInput } from '@downpour/contracts';
+import { missingPushes } from '@downpour/contracts';
+import type { JobRecord, JobSpecInput, ShardLedger } from '@downpour/contracts';
 import { unzipSync } from 'fflate';
 import { LocalCluster, REPOSITORY } from './local-cluster.ts';
 import { UsageError, type StartOptions } from './options.ts';
@@ -112,13 +113,22 @@ async function report(cluster: LocalCluster, job: JobRecord, options: StartOptio
     ['test loss', result.loss.toFixed(4)],
     ['training time', `${(result.trainingMs / 1000).toFixed(1)} s`],
     ['speed', rate(result.examplesPerSecond)],
-    ...job.ledger.map(({ shard, applied, expected, duplicatesDropped }): [string, string] => [
-      `shard ${shard}`,
-      `${applied} of ${expected} pushes applied, ${duplicatesDropped} doubles dropped`,
-    ]),
+    ...job.ledger.map((ledger): [string, string] => [`shard ${ledger.shard}`, account(ledger)]),
     ['model', path.join(folder, 'model.json')],
   ];
   console.log(`\nTrained.\n${shown.map(([name, value]) => `  ${name.padEnd(14)} ${value}`).join('\n')}`);
+}
+
+/** A shard's account in a line. That it adds up has been checked before the job succeeded. */
+export function account(ledger: ShardLedger): string {
+  const { applied, expected, duplicatesDropped, lateDropped, badDropped } = ledger;
+  const missing = missingPushes(ledger);
+  const parts = [`${applied} of ${expected} pushes applied`];
+  if (lateDropped > 0) parts.push(`${lateDropped} late dropped`);
+  if (badDropped > 0) parts.push(`${badDropped} with NaN or infinity dropped`);
+  if (missing > 0) parts.push(`${missing} not needed (stopped early)`);
+  parts.push(`${duplicatesDropped} doubles dropped`);
+  return parts.join(', ');
 }
 
 /** Does nothing when it is there. When it fails it says why and what to do; the data sharder may still find an installed one. */

@@ -7,7 +7,13 @@ import type { ShardPorts } from './ports.ts';
 const REPEAT_MS = 10_000;
 const RETRY_MS = 1000;
 
-export type ProblemCode = 'shard-loading' | 'bad-record' | 'refused-push' | 'damaged-snapshot' | 'snapshot-failed';
+export type ProblemCode =
+  'shard-loading' | 'bad-record' | 'refused-push' | 'bad-gradient' | 'damaged-snapshot' | 'snapshot-failed';
+
+interface Chunk {
+  epoch: number;
+  chunk: number;
+}
 
 /** Tells the job what goes wrong with one shard. */
 export class ProblemReporter {
@@ -25,7 +31,7 @@ export class ProblemReporter {
   }
 
   /** The job goes on. */
-  tell(code: ProblemCode, message: string, chunk: { epoch: number; chunk: number } | null = null): void {
+  tell(code: ProblemCode, message: string, chunk: Chunk | null = null): void {
     const now = performance.now();
     const told = this.#told.get(code);
     if (told !== undefined && now - told.at < REPEAT_MS) {
@@ -39,9 +45,14 @@ export class ProblemReporter {
   }
 
   /** The job cannot go on; said until it is stored, but not by one that `isOwner` finds has been replaced (the signal is aborted then). */
-  async fatal(message: string, signal: AbortSignal, isOwner: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  async fatal(
+    message: string,
+    signal: AbortSignal,
+    isOwner: (signal: AbortSignal) => Promise<void>,
+    { code = 'shard-lost', chunk = null }: { code?: 'shard-lost' | 'bad-gradient'; chunk?: Chunk | null } = {},
+  ): Promise<void> {
     this.#log.error(message);
-    const event = this.#event('shard-lost', message, true, null);
+    const event = this.#event(code, message, true, chunk);
     while (!signal.aborted) {
       try {
         await isOwner(signal);
@@ -54,7 +65,7 @@ export class ProblemReporter {
     }
   }
 
-  #event(code: string, message: string, fatal: boolean, chunk: { epoch: number; chunk: number } | null): JobEvent {
+  #event(code: string, message: string, fatal: boolean, chunk: Chunk | null): JobEvent {
     return { type: 'problem', at: new Date().toISOString(), instance: this.#instance, code, message, fatal, chunk };
   }
 }

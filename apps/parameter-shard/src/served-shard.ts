@@ -1,8 +1,8 @@
 import type { JobPlan, LedgerReply, PullRequest, PushPullRequest, ShardEvent } from '@downpour/contracts';
-import { DownpourError, expectedPushes } from '@downpour/contracts';
+import { DownpourError } from '@downpour/contracts';
 import type { ApplyOutcome, LogFollower, LoggedPush, SnapshotPolicyOptions } from '@downpour/parameters';
 import type { ParameterShard, ShardIdentity } from '@downpour/parameters';
-import { recoverShard, shardIdentity, ShardLostError, UnloggedPushes } from '@downpour/parameters';
+import { Ledger, recoverShard, shardIdentity, ShardLostError, UnloggedPushes } from '@downpour/parameters';
 import type { Logger } from '@downpour/platform';
 import type { Tensor } from '@downpour/tensor';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
@@ -131,8 +131,6 @@ export class ServedShard {
   event(): ShardEvent {
     const fold = this.#fold;
     const { instance } = this.#parts;
-    const expected = expectedPushes(this.#identity.chunks);
-    const nothing = { expected, applied: 0, duplicatesDropped: 0, lateDropped: 0, examplesApplied: 0 };
     return {
       type: 'shard',
       at: new Date().toISOString(),
@@ -142,14 +140,19 @@ export class ServedShard {
       version: fold?.version ?? 0,
       state: this.#state.kind,
       reason: this.#state.kind === 'failed' ? this.#state.reason : null,
-      ledger: fold?.account(instance) ?? { shard: this.shard, instance, ...nothing },
+      ledger: fold?.account(instance) ?? {
+        shard: this.shard,
+        instance,
+        ...new Ledger(this.#identity.chunks).account(),
+        refused: 0,
+      },
       complete: fold?.ledger.complete ?? false,
       stalenessMean: fold?.staleness.mean ?? 0,
       stalenessMax: fold?.staleness.max ?? 0,
       bytes: this.bytes,
       bytesIn: this.#bytesIn,
       bytesOut: this.#bytesOut,
-      epochsApplied: (fold?.ledger.openEpochs() ?? []).flatMap(({ epoch, applied }) => [epoch, applied]),
+      epochsApplied: (fold?.ledger.openEpochs() ?? []).flatMap(({ epoch, settled }) => [epoch, settled]),
     };
   }
 
@@ -309,6 +312,20 @@ export class ServedShard {
     if (outcome.kind === 'refused') {
       const { epoch, chunk, worker } = push.header;
       this.#problems.tell('refused-push', `A push of ${worker} was refused: ${outcome.reason}`, { epoch, chunk });
+    }
+    if (outcome.kind === 'bad') {
+      const { epoch, chunk } = push.header;
+      if (!outcome.fatal) this.#problems.tell('bad-gradient', outcome.reason, { epoch, chunk });
+      else
+        void this.#problems.fatal(
+          outcome.reason,
+          this.#released.signal,
+          (signal) => this.#parts.fence.whenHolds(signal),
+          {
+            code: 'bad-gradient',
+            chunk: { epoch, chunk },
+          },
+        );
     }
     if (outcome.kind === 'applied') {
       if (this.#state.kind === 'serving') this.#state.snapshots.applied(bytes);

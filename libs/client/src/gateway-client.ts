@@ -6,6 +6,7 @@ import type {
   DatasetRecord,
   DatasetSpec,
   JobEvent,
+  JobLedger,
   JobRecord,
   JobSpecInput,
   Member,
@@ -55,6 +56,11 @@ export class GatewayClient {
 
   async job(id: string): Promise<JobRecord> {
     return (await (await this.call(`/v1/jobs/${id}`)).json()) as JobRecord;
+  }
+
+  /** The account of the job's pushes: per shard, and summed up. */
+  async ledger(id: string): Promise<JobLedger> {
+    return (await (await this.call(`/v1/jobs/${id}/ledger`)).json()) as JobLedger;
   }
 
   async unfinishedJobs(): Promise<JobRecord[]> {

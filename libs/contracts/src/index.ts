@@ -1,3 +1,4 @@
+export { settledPushes, missingPushes, accountProblem, accountsProblem } from './account.ts';
 export {
   chunksInEpoch,
   chunkBounds,
@@ -24,10 +25,11 @@ export { errorCodeSchema, errorReplySchema, DownpourError, problemSchema } from 
 export type { ErrorCode, ErrorReply, Problem } from './errors.ts';
 export { jobEventSchema } from './event.ts';
 export type { JobEvent, ShardEvent, WorkerEvent } from './event.ts';
-export { strategySchema, metricSchema, jobSpecSchema } from './job-spec.ts';
-export type { JobSpec, JobSpecInput, StrategySpec, Metric } from './job-spec.ts';
+export { strategySchema, metricSchema, pushLogSchema, jobSpecSchema } from './job-spec.ts';
+export type { JobSpec, JobSpecInput, StrategySpec, PushLogSpec, Metric } from './job-spec.ts';
 export {
   jobStateSchema,
+  badPushSchema,
   shardLedgerSchema,
   evaluationSchema,
   jobProgressSchema,
@@ -35,7 +37,9 @@ export {
   jobRecordSchema,
   TERMINAL_STATES,
 } from './job.ts';
-export type { JobState, ShardLedger, Evaluation, JobProgress, Coordination, JobRecord } from './job.ts';
+export type { JobState, BadPush, ShardLedger, Evaluation, JobProgress, Coordination, JobRecord } from './job.ts';
+export { jobLedgerSchema, ledgerOf } from './job-ledger.ts';
+export type { JobLedger } from './job-ledger.ts';
 export { variableSchema, parameterLayoutSchema, keyRangeSchema, chunkPlanSchema } from './layout.ts';
 export type { Variable, ParameterLayout, KeyRange, ChunkPlan } from './layout.ts';
 export { roleSchema, memberSchema } from './member.ts';

@@ -35,6 +35,32 @@ const DEFAULT_STRATEGY = { kind: 'async', nFetch: 1, nPush: 1, warmstartSteps: 0
 /** Of the rules at their defaults, the one that stale gradients harm least: momentum at 0.03 diverges with two workers. */
 const DEFAULT_RULE = { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
 
+/** The least that a push log may have: one slice of the largest max_payload fits, with some to spare. */
+const LEAST_LOG_BYTES = 2 ** 20;
+
+/** Where the pushes of a job are kept between the worker's acknowledgement and the snapshot that makes them dispensable. */
+export const pushLogSchema = z.strictObject({
+  storage: z
+    .enum(['file', 'memory', 'none'])
+    .default('file')
+    .describe(
+      'file: survives a restart of NATS. memory: faster; a restart of a lone NATS server ends the job. none: pushes go straight to the shards, which ' +
+        'answer with the new parameters in the same round; what a shard has applied since its last snapshot is computed again when its process dies',
+    ),
+  replicas: z
+    .union([z.literal(1), z.literal(3), z.literal(5)])
+    .default(1)
+    .describe("Copies of the job's streams, each on a NATS server of its own: at most as many as the cluster has"),
+  maxBytes: z
+    .int()
+    .min(LEAST_LOG_BYTES)
+    .optional()
+    .describe(
+      'NATS reserves so much for the log. A full log makes workers wait until shards have caught up and taken a snapshot. ' +
+        'Default: 4 GiB on file, 1 GiB in memory, less where NATS has less',
+    ),
+});
+
 /** One training run. Only `model` and `dataset` have no default. */
 export const jobSpecSchema = z
   .strictObject({
@@ -88,26 +114,20 @@ export const jobSpecSchema = z
       .strictObject({ metric: metricSchema, value: z.number() })
       .optional()
       .describe('Stop once an evaluation reaches this: accuracy at least, loss at most'),
-    log: z
-      .strictObject({
-        storage: z
-          .enum(['file', 'memory', 'none'])
-          .default('file')
-          .describe(
-            'Where NATS keeps the push log. none: pushes go straight to the shards, which answer with the new parameters in the same round; what a shard ' +
-              'has applied since its last snapshot is computed again when its process dies',
-          ),
-        replicas: z
-          .union([z.literal(1), z.literal(3), z.literal(5)])
-          .default(1)
-          .describe("Copies of the job's streams in a NATS cluster"),
-      })
-      .default({ storage: 'file', replicas: 1 }),
+    onBadGradient: z
+      .enum(['fail', 'skip'])
+      .default('fail')
+      .describe(
+        'A gradient with NaN or infinity in it is never applied. fail: the job ends and names worker and chunk. skip: the push is dropped, ' +
+          'counted as badDropped on every shard, and training goes on',
+      ),
+    log: pushLogSchema.default({ storage: 'file', replicas: 1 }),
   })
   .meta({ id: 'JobSpec' });
 /** A spec with every default filled in. */
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 /** A spec as a user writes it. */
 export type JobSpecInput = z.input<typeof jobSpecSchema>;
+export type PushLogSpec = z.infer<typeof pushLogSchema>;
 export type StrategySpec = z.infer<typeof strategySchema>;
 export type Metric = z.infer<typeof metricSchema>;

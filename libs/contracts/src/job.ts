@@ -7,16 +7,26 @@ export const jobStateSchema = z
   .meta({ id: 'JobState' });
 export type JobState = z.infer<typeof jobStateSchema>;
 
-/** One shard's account of the pushes of a job: applied + still missing = expected. */
+/** A push that a shard dropped because a value of its gradient was NaN or infinite. */
+export const badPushSchema = z
+  .strictObject({ epoch: z.int().min(0), chunk: z.int().min(0), push: z.int().min(0), worker: z.string() })
+  .meta({ id: 'BadPush' });
+export type BadPush = z.infer<typeof badPushSchema>;
+
+/** One shard's account of the pushes of a job. How it adds up: account.ts. */
 export const shardLedgerSchema = z
   .strictObject({
     shard: z.int().min(0),
     instance: z.string().nullable(),
-    expected: z.int().min(0),
-    applied: z.int().min(0),
-    duplicatesDropped: z.int().min(0),
-    lateDropped: z.int().min(0),
+    expected: z.int().min(0).describe('Pushes that the plan has for each shard'),
+    applied: z.int().min(0).describe('Pushes whose gradient has changed the parameters, each once'),
+    duplicatesDropped: z.int().min(0).describe('Deliveries of a push that was settled already; not part of the sum'),
+    lateDropped: z.int().min(0).describe('Pushes that the strategy dropped on purpose because they came late'),
+    badDropped: z.int().min(0).default(0).describe('Pushes dropped for NaN or infinity (onBadGradient: skip)'),
+    refused: z.int().min(0).default(0).describe('Records that are no push of this shard; not part of the sum'),
     examplesApplied: z.int().min(0),
+    examplesDropped: z.int().min(0).default(0).describe('Examples of the pushes that were dropped late or bad'),
+    badPushes: z.array(badPushSchema).max(8).default([]).describe('The newest of those dropped for NaN or infinity'),
   })
   .meta({ id: 'ShardLedger' });
 export type ShardLedger = z.infer<typeof shardLedgerSchema>;

@@ -19,6 +19,10 @@ describe('Coordinator', () => {
         applied: 300,
         duplicatesDropped: 0,
         lateDropped: 0,
+        badDropped: 0,
+        refused: 0,
+        examplesDropped: 0,
+        badPushes: [],
         examplesApplied: 3000,
       })),
     );

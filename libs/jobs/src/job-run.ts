@@ -144,7 +144,8 @@ export class JobRun {
       ...this.record,
       evaluations,
       progress: this.progress() ?? this.record.progress,
-      ledger: ledger.length > 0 ? ledger : this.record.ledger,
+      // Once the books are closed no event changes them.
+      ledger: ledger.length > 0 && !this.ended ? ledger : this.record.ledger,
       coordination: { ...coordinationOf(this.record), eventSequence },
     };
   }

@@ -1,3 +1,4 @@
+import { settledPushes } from '@downpour/contracts';
 import type { Evaluation, JobEvent, JobProgress, ShardEvent, ShardLedger, WorkerEvent } from '@downpour/contracts';
 
 /** Rates and means look back this far. */
@@ -11,7 +12,7 @@ interface ShardView {
   heardAt: number;
   /** Examples applied over time, in the shard's own time. */
   samples: { at: number; examples: number }[];
-  /** Most pushes ever seen applied: a new owner that replays the log starts below it. */
+  /** Most pushes ever seen settled (applied, or dropped on purpose): a new owner that replays the log starts below it. */
   applied: number;
   complete: boolean;
 }
@@ -64,7 +65,7 @@ export class JobTracker {
     const view = this.#shards.get(shard);
     if (view === undefined) return;
     view.heardAt = now;
-    view.applied = Math.max(view.applied, ledger.applied);
+    view.applied = Math.max(view.applied, settledPushes(ledger));
     view.complete ||= complete;
     view.event = { ...view.event, ledger };
   }
@@ -73,7 +74,7 @@ export class JobTracker {
     return this.#shards.get(shard);
   }
 
-  /** Of the slowest shard. */
+  /** Pushes that the slowest shard has settled. */
   applied(shards: number): number {
     return this.#least(shards, (view) => view.applied);
   }
@@ -136,7 +137,7 @@ export class JobTracker {
       event,
       heardAt: now,
       samples,
-      applied: Math.max(known?.applied ?? 0, event.ledger.applied),
+      applied: Math.max(known?.applied ?? 0, settledPushes(event.ledger)),
       // Pushes are durable before they count: what was complete once is so again after a replay.
       complete: event.complete || (known?.complete ?? false),
     });

@@ -5,6 +5,7 @@ export { decode } from './decode';
 export { dot } from './dot';
 export { encodeBfloat16, encodeFloat16 } from './encode-halves';
 export { encodeInt8 } from './encode-int8';
+export { finite } from './finite';
 export { momentum } from './momentum';
 export { rmsprop } from './rmsprop';
 export { sgd } from './sgd';

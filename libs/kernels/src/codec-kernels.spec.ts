@@ -230,3 +230,44 @@ describe('float16 with error feedback', () => {
     expect(told).toBe(200_000);
   });
 });
+
+describe('finite', () => {
+  it.each(['float32', 'bfloat16', 'float16', 'int8'] as const)(
+    'of %s finds one bad value wherever it is, and no other',
+    (encoding) => {
+      fc.assert(
+        fc.property(
+          fc.constantFrom(...LENGTHS),
+          fc.nat(),
+          fc.constantFrom(NaN, Infinity, -Infinity),
+          shift,
+          (length, at, bad, offset) => {
+            const { codecs, into, vectors } = room(length, encoding, offset);
+            vectors[0].forEach((_, index) => (vectors[0][index] = Math.sin(index) * 60_000));
+            codecs.encode(vectors[0], into);
+            expect(codecs.finite(into, length)).toBe(true);
+            if (length === 0) return;
+            vectors[0][at % length] = bad;
+            codecs.encode(vectors[0], into);
+            expect(codecs.finite(into, length)).toBe(false);
+            codecs.decode(into, vectors[1]);
+            expect(vectors[1].every(Number.isFinite)).toBe(false);
+          },
+        ),
+      );
+    },
+  );
+
+  it('says yes to the largest and the smallest numbers there are', () => {
+    const { codecs, into, vectors } = room(9, 'float32');
+    vectors[0].set([3.4028234663852886e38, -3.4028234663852886e38, 1e-45, -1e-45, 0, -0, 1.1754943508222875e-38]);
+    codecs.encode(vectors[0], into);
+    expect(codecs.finite(into, 9)).toBe(true);
+  });
+
+  it('sees a scale of int8 that makes a code overflow', () => {
+    const { codecs, into } = room(256, 'int8');
+    new Float32Array(into.scales!.buffer, into.scales!.byteOffset, 1)[0] = 3e38;
+    expect(codecs.finite(into, 256)).toBe(false);
+  });
+});

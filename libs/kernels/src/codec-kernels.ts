@@ -42,6 +42,11 @@ export class CodecKernels {
     }
   }
 
+  /** Whether the first `length` values are, decoded, neither infinite nor NaN. Reads float32 and halves once; of int8 only the scales. */
+  finite(encoded: EncodedVector, length: number): boolean {
+    return this.#kernels.exports.finite(...this.#kernels.encoded(encoded, length), length) === 1;
+  }
+
   /** into[i] = value[from + i] */
   decode(encoded: EncodedVector, into: Float32Array, from = 0): void {
     const { length } = into;

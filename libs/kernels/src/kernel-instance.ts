@@ -35,6 +35,7 @@ export interface KernelExports {
   ): void;
   accumulate(...args: [...Encoded, from: number, length: number, into: number]): void;
   decode(...args: [...Encoded, from: number, length: number, into: number]): void;
+  finite(...args: [...Encoded, length: number]): number;
   encodeBfloat16(values: number, residual: number, codes: number, length: number): void;
   encodeFloat16(values: number, residual: number, codes: number, length: number): void;
   encodeInt8(values: number, residual: number, codes: number, scales: number, length: number): void;

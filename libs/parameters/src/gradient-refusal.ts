@@ -5,10 +5,7 @@ import { BYTES_PER_ELEMENT } from '@downpour/tensor';
 
 const encodings: readonly string[] = encodingSchema.shape.gradients.unwrap().options;
 
-/**
- * Why a gradient cannot be one of `length` values, or null. A gate for gradients that are not finite would belong here, before the ledger counts them; it would read
- * the gradient once more, which costs SGD more than a tenth of its time, and workers look at each loss already.
- */
+/** Why a gradient cannot be one of `length` values, or null. Whether these are finite is looked at where they lie in the shard's memory. */
 export const gradientRefusal = (gradient: Tensor, scales: Tensor | undefined, length: number): string | null => {
   const { dtype, shape, data } = gradient;
   if (!encodings.includes(dtype)) return `its gradient is ${dtype}, not one of ${encodings.join(', ')}`;

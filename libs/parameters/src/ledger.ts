@@ -1,5 +1,7 @@
-import type { ChunkPlan } from '@downpour/contracts';
+import type { BadPush, ChunkPlan, ShardLedger } from '@downpour/contracts';
 import { chunksInEpoch, expectedPushes, pushesInChunk, pushesInEpoch, pushOffset } from '@downpour/contracts';
+import type { IndexSetState, Run } from './index-set.ts';
+import { IndexSet, RunSet } from './index-set.ts';
 
 /** What a push is known by, on every shard. */
 export interface PushKey {
@@ -9,38 +11,45 @@ export interface PushKey {
   push: number;
 }
 
+/** What becomes of a push that has not come before: applied, or dropped because the strategy wants it no more, or because it is not finite. */
+export type Settlement = 'applied' | 'late' | 'bad';
+
 /** A ledger as a snapshot keeps it. */
 export interface LedgerState {
-  /** Every epoch before this one is closed: all of its pushes are applied. */
-  closedBelow: number;
-  /** Epochs closed out of turn: there is no barrier between epochs. */
-  closed: number[];
-  /** One bit for each push of the epoch, in order of `pushOffset`. */
-  open: { epoch: number; bits: Uint8Array }[];
+  /** Epochs of which every push is settled. There is no barrier between epochs, so they need not close in turn. */
+  closed: Run[];
+  /** Settled pushes of the epochs under way, by `pushOffset`. */
+  open: ({ epoch: number } & IndexSetState)[];
   duplicatesDropped: number;
   lateDropped: number;
+  badDropped: number;
   examplesApplied: number;
+  examplesDropped: number;
+  badPushes: BadPush[];
 }
 
-interface OpenEpoch {
-  bits: Uint8Array;
-  applied: number;
-}
+/** So many bad pushes are remembered with their workers (contracts' ShardLedger). */
+const KEPT_BAD_PUSHES = 8;
 
 /**
- * Which pushes a shard has applied: what makes each count exactly once, however often it is delivered. A bit for each push of the
- * epochs that are under way; epochs that are through are one number. So its size is bounded by the epochs in flight, not by the job.
+ * Which pushes a shard has settled: what makes each count exactly once, however often it is delivered. A bit for each push of what is being worked
+ * on; pages and epochs that are through are runs of numbers. So its size is bounded by the chunks in flight, neither by the job nor by the epoch.
+ *
+ * At the end applied + lateDropped + badDropped = expected (contracts' account.ts).
  */
 export class Ledger {
   readonly expected: number;
   readonly #plan: ChunkPlan;
   readonly #pushesInEpoch: number;
-  readonly #open = new Map<number, OpenEpoch>();
-  readonly #closed = new Set<number>();
-  #closedBelow = 0;
+  readonly #open = new Map<number, IndexSet>();
+  #closed = new RunSet();
+  #closedCount = 0;
   #duplicatesDropped = 0;
   #lateDropped = 0;
+  #badDropped = 0;
   #examplesApplied = 0;
+  #examplesDropped = 0;
+  #badPushes: BadPush[] = [];
 
   constructor(plan: ChunkPlan) {
     this.#plan = plan;
@@ -51,27 +60,29 @@ export class Ledger {
   /** @throws RangeError when the state is not one of this plan. */
   static restore(plan: ChunkPlan, state: LedgerState): Ledger {
     const ledger = new Ledger(plan);
-    ledger.#closedBelow = state.closedBelow;
-    for (const epoch of state.closed) ledger.#closed.add(epoch);
-    for (const { epoch, bits } of state.open) {
-      if (bits.byteLength !== ledger.#bitmapBytes) throw new RangeError(`Epoch ${epoch} has a bitmap of another plan`);
-      ledger.#open.set(epoch, { bits: bits.slice(), applied: countBits(bits) });
-    }
+    ledger.#closed = new RunSet(state.closed);
+    ledger.#closedCount = ledger.#closed.size;
+    for (const { epoch, ...set } of state.open) ledger.#open.set(epoch, new IndexSet(ledger.#pushesInEpoch, set));
     ledger.#duplicatesDropped = state.duplicatesDropped;
     ledger.#lateDropped = state.lateDropped;
+    ledger.#badDropped = state.badDropped;
     ledger.#examplesApplied = state.examplesApplied;
+    ledger.#examplesDropped = state.examplesDropped;
+    ledger.#badPushes = state.badPushes.map((push) => ({ ...push }));
     return ledger;
   }
 
   /** A copy: later records do not change it. */
   capture(): LedgerState {
     return {
-      closedBelow: this.#closedBelow,
-      closed: [...this.#closed].sort((a, b) => a - b),
-      open: [...this.#open].sort(([a], [b]) => a - b).map(([epoch, { bits }]) => ({ epoch, bits: bits.slice() })),
+      closed: this.#closed.runs(),
+      open: [...this.#open].sort(([a], [b]) => a - b).map(([epoch, set]) => ({ epoch, ...set.capture() })),
       duplicatesDropped: this.#duplicatesDropped,
       lateDropped: this.#lateDropped,
+      badDropped: this.#badDropped,
       examplesApplied: this.#examplesApplied,
+      examplesDropped: this.#examplesDropped,
+      badPushes: this.badPushes,
     };
   }
 
@@ -84,31 +95,45 @@ export class Ledger {
     );
   }
 
-  /** Counts a push. Only a `new` one may be applied; a `duplicate` has been, an `invalid` one is not in the plan. */
-  record(key: PushKey, examples: number): 'new' | 'duplicate' | 'invalid' {
+  /** Counts a delivery of a planned push that is settled already, and says whether it was one. */
+  dropDuplicate(key: PushKey): boolean {
+    const settled = this.#closed.has(key.epoch) || this.#open.get(key.epoch)?.has(this.#indexOf(key)) === true;
+    if (settled) this.#duplicatesDropped += 1;
+    return settled;
+  }
+
+  /**
+   * Settles a push. Only a `new` one may be applied, and only if it is settled as `applied`; a `duplicate` is settled already, whatever as; an `invalid` one is not
+   * in the plan.
+   */
+  record(
+    key: PushKey & { worker?: string },
+    examples: number,
+    settlement: Settlement = 'applied',
+  ): 'new' | 'duplicate' | 'invalid' {
     if (!this.plans(key)) return 'invalid';
-    const { epoch, chunk, push } = key;
-    if (this.#isClosed(epoch)) return this.#duplicate();
-    const open = this.#openEpoch(epoch);
-    const index = pushOffset(this.#plan, chunk) + push;
-    const mask = 1 << (index & 7);
-    if ((open.bits[index >> 3]! & mask) !== 0) return this.#duplicate();
-    open.bits[index >> 3]! |= mask;
-    open.applied += 1;
-    this.#examplesApplied += examples;
-    if (open.applied === this.#pushesInEpoch) this.#close(epoch);
+    if (this.dropDuplicate(key)) return 'duplicate';
+    const { epoch } = key;
+    let open = this.#open.get(epoch);
+    if (open === undefined) this.#open.set(epoch, (open = new IndexSet(this.#pushesInEpoch)));
+    open.add(this.#indexOf(key));
+    if (settlement === 'applied') this.#examplesApplied += examples;
+    else this.#examplesDropped += examples;
+    if (settlement === 'late') this.#lateDropped += 1;
+    if (settlement === 'bad') this.#recordBad(key);
+    if (open.size === this.#pushesInEpoch) this.#close(epoch);
     return 'new';
   }
 
-  /** For strategies that drop late gradients on purpose. */
-  recordLate(): void {
-    this.#lateDropped += 1;
+  /** Pushes that need not come again. */
+  get settled(): number {
+    let settled = this.#closedCount * this.#pushesInEpoch;
+    for (const open of this.#open.values()) settled += open.size;
+    return settled;
   }
 
   get applied(): number {
-    let applied = (this.#closedBelow + this.#closed.size) * this.#pushesInEpoch;
-    for (const open of this.#open.values()) applied += open.applied;
-    return applied;
+    return this.settled - this.#lateDropped - this.#badDropped;
   }
 
   get duplicatesDropped(): number {
@@ -119,53 +144,57 @@ export class Ledger {
     return this.#lateDropped;
   }
 
+  get badDropped(): number {
+    return this.#badDropped;
+  }
+
   get examplesApplied(): number {
     return this.#examplesApplied;
   }
 
-  /** Every push of the job is applied. */
+  /** Every push of the job is settled. */
   get complete(): boolean {
-    return this.#closedBelow === this.#plan.epochs;
+    return this.#closedCount === this.#plan.epochs;
   }
 
-  /** Pushes applied of each epoch under way, in order of epochs. */
-  openEpochs(): { epoch: number; applied: number }[] {
-    return [...this.#open].map(([epoch, { applied }]) => ({ epoch, applied })).sort((a, b) => a.epoch - b.epoch);
+  /** The newest of the pushes that were not finite. */
+  get badPushes(): BadPush[] {
+    return this.#badPushes.map((push) => ({ ...push }));
   }
 
-  get #bitmapBytes(): number {
-    return Math.ceil(this.#pushesInEpoch / 8);
+  /** What events and replies carry of it. */
+  account(): Omit<ShardLedger, 'shard' | 'instance' | 'refused'> {
+    return {
+      expected: this.expected,
+      applied: this.applied,
+      duplicatesDropped: this.#duplicatesDropped,
+      lateDropped: this.#lateDropped,
+      badDropped: this.#badDropped,
+      examplesApplied: this.#examplesApplied,
+      examplesDropped: this.#examplesDropped,
+      badPushes: this.badPushes,
+    };
   }
 
-  #isClosed(epoch: number): boolean {
-    return epoch < this.#closedBelow || this.#closed.has(epoch);
+  /** Pushes settled of each epoch under way, in order of epochs. */
+  openEpochs(): { epoch: number; settled: number }[] {
+    return [...this.#open].map(([epoch, { size }]) => ({ epoch, settled: size })).sort((a, b) => a.epoch - b.epoch);
   }
 
-  #openEpoch(epoch: number): OpenEpoch {
-    let open = this.#open.get(epoch);
-    if (open === undefined) {
-      open = { bits: new Uint8Array(this.#bitmapBytes), applied: 0 };
-      this.#open.set(epoch, open);
-    }
-    return open;
+  #indexOf({ chunk, push }: PushKey): number {
+    return pushOffset(this.#plan, chunk) + push;
+  }
+
+  #recordBad({ epoch, chunk, push, worker = '' }: PushKey & { worker?: string }): void {
+    this.#badDropped += 1;
+    this.#badPushes = [...this.#badPushes, { epoch, chunk, push, worker }].slice(-KEPT_BAD_PUSHES);
   }
 
   #close(epoch: number): void {
     this.#open.delete(epoch);
     this.#closed.add(epoch);
-    while (this.#closed.delete(this.#closedBelow)) this.#closedBelow += 1;
-  }
-
-  #duplicate(): 'duplicate' {
-    this.#duplicatesDropped += 1;
-    return 'duplicate';
+    this.#closedCount += 1;
   }
 }
 
 const isIndex = (value: number, length: number): boolean => Number.isInteger(value) && value >= 0 && value < length;
-
-const countBits = (bits: Uint8Array): number => {
-  let count = 0;
-  for (let byte of bits) for (; byte !== 0; byte &= byte - 1) count += 1;
-  return count;
-};

@@ -1,9 +1,12 @@
 import type { GradientEncoding } from '@downpour/contracts';
+import { accountProblem } from '@downpour/contracts';
 import { allocateEncoded, Kernels, VectorMemory } from '@downpour/kernels';
 import type { Tensor } from '@downpour/tensor';
 import { describe, expect, it } from 'vitest';
 import { fakeGradient, fakeIdentity, fakeInitialParameters, fakePushes } from './fakes.ts';
 import { ParameterShard } from './parameter-shard.ts';
+import type { LoggedPush } from './ports.ts';
+import { encodeSnapshot } from './snapshot/snapshot.ts';
 
 const identity = fakeIdentity({ rule: { kind: 'sgd', learningRate: 0.5 } });
 const [first, second] = fakePushes(identity);
@@ -15,6 +18,24 @@ const logged = (header = first!, gradient = ones, sequence = 1) => ({
   sequence,
   firstSequence: sequence,
 });
+
+/** Ones, and one NaN or infinity among them; of int8 the scale. */
+const poisoned = (encoding: GradientEncoding): Pick<LoggedPush, 'gradient' | 'scales'> => {
+  const tensor = (dtype: Tensor['dtype'], values: ArrayBufferView, length: number): Tensor => ({
+    dtype,
+    shape: [length],
+    data: new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  });
+  if (encoding === 'float32') return { gradient: tensor(encoding, Float32Array.of(1, 1, 1, 1, NaN, 1, 1), 7) };
+  if (encoding === 'bfloat16')
+    return { gradient: tensor(encoding, new Uint16Array(7).fill(0x3f80).fill(0xff80, 6), 7) };
+  if (encoding === 'float16')
+    return { gradient: tensor(encoding, new Uint16Array(7).fill(0x3c00).fill(0x7c00, 0, 1), 7) };
+  return {
+    gradient: tensor(encoding, new Uint8Array(7).fill(1), 7),
+    scales: tensor('float32', Float32Array.of(NaN), 1),
+  };
+};
 
 describe('ParameterShard', () => {
   it("begins with its own ranges of the job's initial parameters", () => {
@@ -47,8 +68,73 @@ describe('ParameterShard', () => {
       applied: 1,
       duplicatesDropped: 1,
       lateDropped: 0,
+      badDropped: 0,
+      refused: 0,
       examplesApplied: 8,
+      examplesDropped: 0,
+      badPushes: [],
     });
+  });
+
+  describe.each(['float32', 'bfloat16', 'float16', 'int8'] as const)(
+    'given a %s gradient that is not finite',
+    (encoding) => {
+      const bad = poisoned(encoding);
+      const skipping = { ...identity, onBadGradient: 'skip' as const };
+
+      it('drops it, counts it with its worker, and never takes it again, when the job skips', () => {
+        const shard = ParameterShard.initial(skipping, fakeInitialParameters());
+        const before = shard.parameters.slice();
+        expect(shard.apply({ ...logged(), ...bad })).toMatchObject({ kind: 'bad', fatal: false });
+        expect(shard.parameters).toEqual(before);
+        expect(shard.version).toBe(0);
+        // Whoever computes the push again, with numbers this time: this shard has decided.
+        expect(shard.apply(logged(first, ones, 2))).toEqual({ kind: 'duplicate' });
+        expect(shard.account('shard-a')).toMatchObject({
+          applied: 0,
+          badDropped: 1,
+          duplicatesDropped: 1,
+          examplesDropped: 8,
+          badPushes: [{ epoch: 0, chunk: 0, push: 0, worker: 'worker-a' }],
+        });
+      });
+
+      it('leaves it open when the job is to fail: nothing of it is applied, and a replay says the same', () => {
+        const shard = newShard();
+        const before = shard.parameters.slice();
+        const outcome = shard.apply({ ...logged(), ...bad });
+        expect(outcome).toMatchObject({ kind: 'bad', fatal: true });
+        expect(outcome).toHaveProperty('reason', expect.stringContaining('worker-a (push 0 of chunk 0 of epoch 0)'));
+        expect(newShard().apply({ ...logged(), ...bad })).toEqual(outcome);
+        expect(shard.parameters).toEqual(before);
+        expect(shard.account('shard-a')).toMatchObject({ applied: 0, badDropped: 0 });
+      });
+    },
+  );
+
+  it('drops a push whose worker found it bad, on every shard alike: there is no gradient in it', () => {
+    const shard = ParameterShard.initial({ ...identity, onBadGradient: 'skip' }, fakeInitialParameters());
+    const nothing: Tensor = { dtype: 'float32', shape: [0], data: new Uint8Array(0) };
+    expect(shard.apply(logged({ ...first!, bad: true }, nothing))).toMatchObject({ kind: 'bad', fatal: false });
+    expect(shard.apply(logged(second, nothing, 2))).toMatchObject({ kind: 'refused' });
+    expect(shard.account('shard-a')).toMatchObject({ badDropped: 1, refused: 1, applied: 0 });
+  });
+
+  it('ends with a ledger that adds up, and the same bits after a replay, when some of its pushes were bad', () => {
+    const skipping = { ...identity, onBadGradient: 'skip' as const };
+    const replay = () => {
+      const shard = ParameterShard.initial(skipping, fakeInitialParameters());
+      for (const [at, push] of fakePushes(identity).entries()) {
+        const gradient = at % 3 === 1 ? poisoned('float32').gradient : fakeGradient(7, at);
+        shard.apply(logged(push, gradient, at + 1));
+      }
+      return shard;
+    };
+    const [once, again] = [replay(), replay()];
+    expect(Buffer.compare(encodeSnapshot(once, 16), encodeSnapshot(again, 16))).toBe(0);
+    expect(accountProblem(once.account('shard-a'), identity.chunks, false)).toBeNull();
+    expect(once.ledger).toMatchObject({ complete: true, applied: 11, badDropped: 5 });
+    expect([...once.parameters].every(Number.isFinite)).toBe(true);
   });
 
   it('measures staleness in its own versions', () => {

@@ -20,6 +20,8 @@ export type ApplyOutcome =
   | { kind: 'duplicate' }
   /** The log has delivered it before: a replay begins where slices were missing. */
   | { kind: 'replayed' }
+  /** A value of its gradient is NaN or infinite. With onBadGradient `skip` the ledger has settled it so; with `fail` the job cannot go on. */
+  | { kind: 'bad'; reason: string; fatal: boolean }
   /** It is not a push of this shard, or not one of the plan. */
   | { kind: 'refused'; reason: string };
 
@@ -130,20 +132,28 @@ export class ParameterShard {
     return parameters;
   }
 
-  /** Takes in the next push of the log. Its gradient is copied once, into the shard's memory, and decoded as it is applied. */
+  /**
+   * Takes in the next push of the log. Its gradient is copied once, into the shard's memory, looked at for NaN and infinity there, and decoded as it is applied.
+   * What becomes of it depends on nothing but the log before it.
+   */
   apply({ header, gradient, scales, sequence }: LoggedPush): ApplyOutcome {
     if (sequence <= this.#logSequence) return { kind: 'replayed' };
     this.#logSequence = sequence;
-    const reason = this.#refusal(header) ?? gradientRefusal(gradient, scales, this.identity.length);
+    const { length, rule, trainableLength, onBadGradient } = this.identity;
+    const reason = this.#refusal(header) ?? (header.bad ? null : gradientRefusal(gradient, scales, length));
     if (reason !== null) {
       this.#refused += 1;
       return { kind: 'refused', reason };
     }
-    if (this.#ledger.record(header, header.examples) === 'duplicate') return { kind: 'duplicate' };
-
+    if (this.#ledger.dropDuplicate(header)) return { kind: 'duplicate' };
     const { kernels, trainable, state, slots } = this.#memory;
-    const { rule, trainableLength } = this.identity;
-    const values = this.#memory.take(gradient, scales);
+    const values = header.bad ? null : this.#memory.take(gradient, scales);
+    if (values === null || !kernels.codecs.finite(values, length)) {
+      const fatal = onBadGradient === 'fail';
+      if (!fatal) this.#ledger.record(header, header.examples, 'bad');
+      return { kind: 'bad', reason: badReason(header, onBadGradient), fatal };
+    }
+    this.#ledger.record(header, header.examples);
     // No version is lost in a recovery, so a gradient cannot come from the future, unless a log in memory was.
     const staleness = Math.max(0, this.#version - header.version);
     this.#version += 1;
@@ -168,9 +178,7 @@ export class ParameterShard {
 
   /** The shard's account, as events and replies carry it. */
   account(instance: string): ShardLedger {
-    const { expected, applied, duplicatesDropped, lateDropped, examplesApplied } = this.#ledger;
-    const { shard } = this.identity;
-    return { shard, instance, expected, applied, duplicatesDropped, lateDropped, examplesApplied };
+    return { shard: this.identity.shard, instance, ...this.#ledger.account(), refused: this.#refused };
   }
 
   /** Why a push is none of this shard's, or null. */
@@ -185,3 +193,11 @@ export class ParameterShard {
     return null;
   }
 }
+
+const badReason = ({ worker, epoch, chunk, push, bad }: PushHeader, onBadGradient: string): string => {
+  const found = bad ? '' : ', which its worker did not see';
+  const what = `A gradient of ${worker} (push ${push} of chunk ${chunk} of epoch ${epoch}) has NaN or infinity in it${found}`;
+  return onBadGradient === 'skip'
+    ? `${what}: it was dropped`
+    : `${what}. Lower updateRule.learningRate, look for extreme values in the data, or set onBadGradient to "skip"`;
+};

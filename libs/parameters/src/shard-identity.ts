@@ -1,4 +1,4 @@
-import type { ChunkPlan, JobPlan, KeyRange, UpdateRuleSpec } from '@downpour/contracts';
+import type { ChunkPlan, JobPlan, JobSpec, KeyRange, UpdateRuleSpec } from '@downpour/contracts';
 import { rangesLength, trainableLengthOf } from './key-range.ts';
 
 /** All that makes one shard of one job what it is. Two processes with the same identity and log hold the same bits. */
@@ -14,6 +14,7 @@ export interface ShardIdentity {
   jobLength: number;
   rule: UpdateRuleSpec;
   chunks: ChunkPlan;
+  onBadGradient: JobSpec['onBadGradient'];
 }
 
 /** @throws RangeError when the plan has no such shard. */
@@ -30,5 +31,6 @@ export const shardIdentity = (plan: JobPlan, shard: number): ShardIdentity => {
     jobLength: plan.layout.length,
     rule: plan.spec.updateRule,
     chunks: plan.chunks,
+    onBadGradient: plan.spec.onBadGradient,
   };
 };

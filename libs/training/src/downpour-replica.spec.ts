@@ -229,6 +229,74 @@ describe('Downpour SGD', () => {
     expect(chunk.state).toBe('given-back');
   });
 
+  describe('of a job that skips bad gradients', () => {
+    const poisonStep = (compute: LinearReplica, bad: (step: number) => boolean, what: 'loss' | 'gradient') => {
+      const step = compute.step.bind(compute);
+      compute.step = async (...given) => {
+        const result = await step(...given);
+        if (!bad(compute.steps.length - 1)) return result;
+        if (what === 'loss') return { ...result, loss: NaN };
+        const gradient = result.gradient.slice();
+        gradient[0] = Infinity;
+        return { ...result, gradient };
+      };
+    };
+
+    it.each(['loss', 'gradient'] as const)(
+      'sends a bad %s as a push without one, tells of it, and goes on',
+      async (what) => {
+        const { plan, parameters, compute, events, replica } = setUp({ onBadGradient: 'skip' });
+        poisonStep(compute, (step) => step === 1, what);
+        const chunk = new FakeChunk(plan, 0, 0);
+        const outcome = await replica.trainChunk(chunk);
+        expect(outcome.kind === 'trained' && (await outcome.settled)).toBe('done');
+        expect(parameters.pushes.map(({ push, bad }) => [push, bad])).toEqual([
+          [0, undefined],
+          [1, true],
+          [2, undefined],
+          [3, undefined],
+        ]);
+        expect(parameters.badDropped).toBe(1);
+        expect(parameters.vector.every(Number.isFinite)).toBe(true);
+        const problems = events.filter(({ type }) => type === 'problem');
+        expect(problems).toMatchObject([{ code: 'bad-gradient', fatal: false, chunk: { epoch: 0, chunk: 0 } }]);
+        expect(problems).toHaveProperty('0.message', expect.stringContaining('Push 1 of chunk 0 of epoch 0'));
+        const worker = events.findLast(({ type }) => type === 'worker');
+        expect(worker?.type === 'worker' && Number.isFinite(worker.loss)).toBe(true);
+      },
+    );
+
+    it('keeps a bad step out of the local steps between fetches, and drops its whole window', async () => {
+      const { plan, parameters, compute, replica } = setUp({
+        strategy: { nFetch: 4, nPush: 2 },
+        onBadGradient: 'skip',
+      });
+      poisonStep(compute, (step) => step === 0, 'gradient');
+      const outcome = await replica.trainChunk(new FakeChunk(plan, 0, 0));
+      expect(outcome.kind === 'trained' && (await outcome.settled)).toBe('done');
+      expect(parameters.pushes.map(({ bad }) => bad)).toEqual([true, undefined]);
+      expect(compute.steps.every((step) => step.parameters.every(Number.isFinite))).toBe(true);
+    });
+
+    it('gives up when the parameters themselves are not finite: every gradient would be bad', async () => {
+      const { plan, parameters, replica } = setUp({ onBadGradient: 'skip' });
+      parameters.vector[0] = Number.NaN;
+      await expect(replica.trainChunk(new FakeChunk(plan, 0, 0))).rejects.toMatchObject({ code: 'diverged' });
+      expect(parameters.pushes).toHaveLength(0);
+    });
+  });
+
+  it('never pushes a gradient that is not finite though its loss is', async () => {
+    const { plan, parameters, compute, replica } = setUp();
+    const step = compute.step.bind(compute);
+    compute.step = async (...given) => ({ ...(await step(...given)), gradient: Float32Array.of(NaN) });
+    await expect(replica.trainChunk(new FakeChunk(plan, 0, 0))).rejects.toMatchObject({
+      code: 'diverged',
+      message: expect.stringContaining('chunk 0 of epoch 0'),
+    });
+    expect(parameters.pushes).toHaveLength(0);
+  });
+
   it('refuses a chunk of another number of examples than planned', async () => {
     const { plan, replica } = setUp();
     const wrong = Promise.resolve({ count: 3, features: new Float32Array(3), labels: new Float32Array(3) });

@@ -1,10 +1,15 @@
 import { chunkBounds, DownpourError, stepsInChunk } from '@downpour/contracts';
+import { allFinite } from './finite.ts';
 import { GradientWindow } from './gradient-window.ts';
+import type { PushKey } from './gradient-window.ts';
 import { LocalParameters } from './local-parameters.ts';
 import type { Examples, ReplicaContext, TakenChunk } from './ports.ts';
 import type { ChunkReport } from './progress-reporter.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import { stepSeed } from './step-seed.ts';
+
+/** A job that skips many bad gradients says so this often. */
+const BAD_TOLD_EVERY_MS = 1000;
 
 export interface ReplicaOptions {
   /**
@@ -69,6 +74,8 @@ export class DownpourReplica {
   readonly #parameters: LocalParameters;
   readonly #window: GradientWindow;
   readonly #progress: ProgressReporter;
+  #badPushes = 0;
+  #badToldMs = -Infinity;
 
   constructor(context: ReplicaContext, options: ReplicaOptions = {}) {
     this.#context = context;
@@ -107,7 +114,7 @@ export class DownpourReplica {
     const going = options.stop ? AbortSignal.any([signal, options.stop]) : signal;
     const pushes: Promise<void>[] = [];
     const beganMs = performance.now();
-    const totals = { loss: 0, correct: 0, accuracyKnown: true, examples: 0, steps: 0, computeMs: 0 };
+    const totals = { loss: 0, correct: 0, accuracyKnown: true, examples: 0, counted: 0, steps: 0, computeMs: 0 };
     try {
       const examples = this.#checked(chunk, await unlessAborted(chunk.examples, going));
       const { epoch, chunk: index } = chunk.task;
@@ -133,27 +140,35 @@ export class DownpourReplica {
         );
         const stepMs = performance.now() - stepBeganMs;
         signal.throwIfAborted();
-        if (!Number.isFinite(result.loss)) throw diverged(result.loss, epoch, index);
+        const finiteLoss = Number.isFinite(result.loss);
+        if (!finiteLoss && !this.#skips) throw diverged(`The loss became ${result.loss}`, epoch, index);
+        // Local steps between fetches would carry a bad gradient into the steps after it.
+        const sound = finiteLoss && (!this.#stepsLocally || this.#finite(result.gradient));
+        if (!sound) this.#window.poison();
         this.#options.observe('step', stepMs);
         totals.computeMs += stepMs;
         totals.steps += 1;
         totals.examples += end - begin;
-        totals.loss += result.loss * (end - begin);
-        if (result.accuracy === null) totals.accuracyKnown = false;
-        else totals.correct += result.accuracy * (end - begin);
+        if (finiteLoss) {
+          totals.counted += end - begin;
+          totals.loss += result.loss * (end - begin);
+          if (result.accuracy === null) totals.accuracyKnown = false;
+          else totals.correct += result.accuracy * (end - begin);
+        }
 
         this.#window.accrue(result.gradient, end - begin);
         const { versions } = this.#parameters;
-        this.#parameters.advance(result.gradient);
-        if ((step + 1) % nPush === 0 || last) {
+        const pushing = (step + 1) % nPush === 0 || last;
+        const key = { epoch, chunk: index, push: pushes.length, versions };
+        const bad = pushing && this.#window.bad();
+        if (bad) this.#onBadGradient(key, vector);
+        if (bad || !sound) this.#parameters.forget();
+        else this.#parameters.advance(result.gradient);
+        if (pushing) {
           const inOneRound =
             this.#context.parameters.pushPulls && !this.#options.fetchAhead && (!last || options.more?.());
           const pull = inOneRound ? this.#parameters.wanted() : null;
-          const durable = this.#window.push(
-            { epoch, chunk: index, push: pushes.length, versions },
-            signal,
-            pull ?? undefined,
-          );
+          const durable = this.#window.push(key, signal, { bad, pull });
           durable.catch(() => undefined); // Awaited with the others of the chunk.
           if (pull) this.#parameters.arriving(durable);
           pushes.push(durable);
@@ -167,8 +182,8 @@ export class DownpourReplica {
         examples: totals.examples,
         steps: totals.steps,
         pushes: pushes.length,
-        loss: totals.loss / totals.examples,
-        accuracy: totals.accuracyKnown ? totals.correct / totals.examples : null,
+        loss: totals.loss / totals.counted,
+        accuracy: totals.accuracyKnown ? totals.correct / totals.counted : null,
         computeMs: totals.computeMs,
       };
       return { kind: 'trained', report, settled: this.#settle(chunk, pushes, report, beganMs) };
@@ -199,8 +214,45 @@ export class DownpourReplica {
       if (this.#context.signal.aborted) return 'given-back';
       throw error;
     }
-    this.#progress.add(report, beganMs);
+    // Of a chunk whose steps were all bad there is nothing to tell: their problems have been.
+    if (Number.isFinite(report.loss)) this.#progress.add(report, beganMs);
     return 'done';
+  }
+
+  get #stepsLocally(): boolean {
+    return this.#context.plan.spec.strategy.nFetch > 1;
+  }
+
+  #finite(vector: Float32Array): boolean {
+    return this.#context.parameters.finite?.(vector) ?? allFinite(vector);
+  }
+
+  get #skips(): boolean {
+    return this.#context.plan.spec.onBadGradient === 'skip';
+  }
+
+  /** Tells of a gradient that is not finite. @throws DownpourError diverged when the job is to fail then, or can do nothing else. */
+  #onBadGradient({ epoch, chunk, push }: Pick<PushKey, 'epoch' | 'chunk' | 'push'>, parameters: Float32Array): void {
+    if (!this.#skips) throw diverged('A gradient had NaN or infinity in it', epoch, chunk);
+    // On such parameters every gradient is bad: skipping would end with a model that is nothing but NaN.
+    if (!this.#finite(parameters))
+      throw diverged('The parameters themselves have NaN or infinity in them', epoch, chunk);
+    this.#badPushes += 1;
+    const now = performance.now();
+    if (now - this.#badToldMs < BAD_TOLD_EVERY_MS) return;
+    this.#badToldMs = now;
+    const { instance, report } = this.#context;
+    report({
+      type: 'problem',
+      at: new Date().toISOString(),
+      instance,
+      code: 'bad-gradient',
+      message:
+        `Push ${push} of chunk ${chunk} of epoch ${epoch} was dropped: NaN or infinity in its gradient or loss ` +
+        `(${this.#badPushes} of this worker so far)`,
+      fatal: false,
+      chunk: { epoch, chunk },
+    });
   }
 
   /** Gives the chunk back once its pushes have settled: a push still on its way would race with whoever takes the chunk next. */
@@ -227,11 +279,11 @@ export class DownpourReplica {
   }
 }
 
-function diverged(loss: number, epoch: number, chunk: number): DownpourError {
+function diverged(what: string, epoch: number, chunk: number): DownpourError {
   return new DownpourError(
     'diverged',
-    `The loss became ${loss} in chunk ${chunk} of epoch ${epoch}: training has diverged. Lower updateRule.learningRate, or look for extreme ` +
-      'values in the data (normalisation: "standard" helps).',
+    `${what} in chunk ${chunk} of epoch ${epoch}: training has diverged. Lower updateRule.learningRate, or look for extreme ` +
+      'values in the data (normalisation: "standard" helps). onBadGradient: "skip" would drop a few of these and go on.',
   );
 }
 

@@ -28,6 +28,7 @@ export class FakeParameters implements ParameterClient {
   readonly pushes: RecordedPush[] = [];
   readonly applied = new Set<string>();
   duplicatesDropped = 0;
+  badDropped = 0;
   version = 0;
   pulls = 0;
   outstanding = 0;
@@ -72,6 +73,10 @@ export class FakeParameters implements ParameterClient {
     }
     this.applied.add(key);
     const trainable = this.#options.trainableLength ?? this.vector.length;
+    if (request.bad) {
+      this.badDropped += 1;
+      return;
+    }
     request.gradient.forEach((value, i) => {
       this.vector[i]! += i < trainable ? -this.#options.learningRate * value : value;
     });
@@ -160,6 +165,7 @@ export interface FakePlanOptions {
   /** Values of state behind the one weight. */
   stateLength?: number;
   jobId?: string;
+  onBadGradient?: 'fail' | 'skip';
 }
 
 /** A plan of one shard and one weight. */
@@ -174,6 +180,7 @@ export function fakePlan(options: FakePlanOptions = {}): JobPlan {
     seed: 7,
     strategy: { kind: 'async', ...options.strategy },
     updateRule: { kind: 'sgd', learningRate: options.learningRate ?? 0.5 },
+    onBadGradient: options.onBadGradient ?? 'fail',
   });
   const length = 1 + stateLength;
   const variables = [{ name: 'w', shape: [1], offset: 0, length: 1, trainable: true }];

@@ -1,4 +1,5 @@
 import { BufferPool } from './buffer-pool.ts';
+import { allFinite } from './finite.ts';
 import type { ParameterClient, PulledParameters, PushRequest } from './ports.ts';
 
 export type PushKey = Pick<PushRequest, 'epoch' | 'chunk' | 'push' | 'versions'>;
@@ -15,6 +16,7 @@ export class GradientWindow {
   /** The sum's buffer has been taken, and nothing is in it yet. */
   #empty = true;
   #examples = 0;
+  #poisoned = false;
 
   constructor(
     client: ParameterClient,
@@ -46,13 +48,27 @@ export class GradientWindow {
     this.#empty = false;
   }
 
-  /** Hands the sum over and starts a new window. The promise settles when the push is durable (and `pull` filled), or has failed for good. */
-  push(key: PushKey, signal: AbortSignal, pull?: PulledParameters): Promise<void> {
+  /** A step of the window had a loss that is not finite: whatever its gradient looks like, the window is bad. */
+  poison(): void {
+    this.#poisoned = true;
+  }
+
+  /** Whether the sum must not be applied: it is read once, by a kernel where the client has one. */
+  bad(): boolean {
+    if (this.#poisoned) return true;
+    if (!this.#sum) return false;
+    return !(this.#client.finite?.(this.#sum) ?? allFinite(this.#sum));
+  }
+
+  /**
+   * Hands the sum over and starts a new window. The promise settles when the push is durable (and `pull` filled), or has failed for good. `bad`: the
+   * shards are told that there is none.
+   */
+  push(key: PushKey, signal: AbortSignal, { bad = false, pull }: { bad?: boolean; pull?: PulledParameters | null } = {}): Promise<void> {
     const gradient = this.#sum;
     if (!gradient || this.#empty) throw new Error('A push needs at least one accrued gradient');
-    const request: PushRequest = { ...key, gradient, examples: this.#examples, ...(pull && { pull }) };
-    this.#sum = null;
-    this.#examples = 0;
+    const request: PushRequest = { ...key, gradient, examples: this.#examples, ...(bad && { bad }), ...(pull && { pull }) };
+    this.#clear();
     const began = performance.now();
     const durable = this.#client.push(request, signal).then(() => this.#onDurable(performance.now() - began));
     return durable.finally(() => this.#pool.giveBack(gradient));
@@ -61,7 +77,12 @@ export class GradientWindow {
   /** Drops what has accrued: its chunk is given back, and whoever takes it computes the window again. */
   discard(): void {
     if (this.#sum) this.#pool.giveBack(this.#sum);
+    this.#clear();
+  }
+
+  #clear(): void {
     this.#sum = null;
     this.#examples = 0;
+    this.#poisoned = false;
   }
 }

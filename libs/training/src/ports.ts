@@ -44,6 +44,8 @@ export interface PushRequest {
   examples: number;
   /** Where the parameters go that come with the answer, this gradient in them; only for a client that `pushPulls`. */
   pull?: PulledParameters;
+  /** The gradient is not finite: it is not sent, but every shard is told, so that all drop this push alike. */
+  bad?: true;
 }
 
 export interface ParameterClient {
@@ -53,6 +55,8 @@ export interface ParameterClient {
   pull(into: PulledParameters, signal: AbortSignal, options?: PullOptions): Promise<PulledParameters>;
   /** A vector of the job's length in memory that pull, push and steps work on without a copy; null when there is none left. */
   allocate?(): Float32Array | null;
+  /** Whether no value is NaN or infinite, faster than a loop: by kernels. Absent where there are none. */
+  finite?(vector: Float32Array): boolean;
   /**
    * Publishes one message per shard and resolves when *all* are durable in the log (applied, where the job has none). Retries until then (same epoch, chunk,
    * push: the ledger drops doubles).

@@ -1,5 +1,5 @@
-import type { JobSpec, JobState } from '@downpour/contracts';
-import { jobSpecSchema } from '@downpour/contracts';
+import type { JobLedger, JobSpec, JobState } from '@downpour/contracts';
+import { jobSpecSchema, ledgerOf } from '@downpour/contracts';
 import { Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayPorts } from '../ports.ts';
@@ -9,8 +9,8 @@ import { parseOrProblem, ZodPipe } from '../problems/zod.pipe.ts';
 import { EVENT_HEARTBEAT } from '../tokens.ts';
 import { streamEvents } from './event-stream.ts';
 import { jobListQuerySchema, lastEventIdSchema } from './job-queries.ts';
-import type { JobLedger, JobView } from './job-view.ts';
-import { ledgerOf, viewOf } from './job-view.ts';
+import type { JobView } from './job-view.ts';
+import { viewOf } from './job-view.ts';
 import { JobsService } from './jobs.service.ts';
 import { modelArchive } from './model-archive.ts';
 import { OpenStreams } from './open-streams.ts';

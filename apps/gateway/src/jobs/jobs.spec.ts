@@ -251,15 +251,47 @@ describe('GET /v1/jobs/:id/ledger', () => {
       applied: 10,
       duplicatesDropped: 2,
       lateDropped: 0,
+      badDropped: 0,
+      refused: 0,
       examplesApplied: 640,
+      examplesDropped: 0,
+      badPushes: [],
     };
     await harness.change(id, {
       ledger: [
         { ...shard, shard: 0 },
-        { ...shard, shard: 1, applied: 9 },
+        { ...shard, shard: 1, applied: 7, badDropped: 1, lateDropped: 1, examplesApplied: 512, examplesDropped: 64 },
       ],
     });
     const ledger = await (await harness.fetch(`/v1/jobs/${id}/ledger`)).json();
-    expect(ledger).toMatchObject({ jobId: id, complete: false, expected: 20, applied: 19, duplicatesDropped: 4 });
+    expect(ledger).toMatchObject({
+      jobId: id,
+      complete: false,
+      addsUp: true,
+      expected: 20,
+      applied: 17,
+      lateDropped: 1,
+      badDropped: 1,
+      missing: 1,
+      duplicatesDropped: 4,
+    });
+  });
+
+  it('says when a shard has settled more than there was, or other examples than its fellows', async () => {
+    const { id } = await harness.submit();
+    const counts = { duplicatesDropped: 0, lateDropped: 0, badDropped: 0, refused: 0, examplesDropped: 0 };
+    const shard = { instance: 's', expected: 10, applied: 10, examplesApplied: 640, badPushes: [], ...counts };
+    const addsUp = async (change: object) => {
+      await harness.change(id, {
+        ledger: [
+          { ...shard, shard: 0 },
+          { ...shard, shard: 1, ...change },
+        ],
+      });
+      return ((await (await harness.fetch(`/v1/jobs/${id}/ledger`)).json()) as { addsUp: boolean }).addsUp;
+    };
+    expect(await addsUp({})).toBe(true);
+    expect(await addsUp({ applied: 11 })).toBe(false);
+    expect(await addsUp({ examplesApplied: 641 })).toBe(false);
   });
 });

@@ -1,7 +1,15 @@
-import type { Cluster, DatasetRecord, DatasetSpec, JobEvent, JobSpecInput, Problem } from '@downpour/contracts';
+import type {
+  Cluster,
+  DatasetRecord,
+  DatasetSpec,
+  JobEvent,
+  JobLedger,
+  JobSpecInput,
+  Problem,
+} from '@downpour/contracts';
 import { jobSpecSchema } from '@downpour/contracts';
 import { builtInSummary } from '@downpour/datasets';
-import type { JobLedger, JobView } from '../jobs/job-view.ts';
+import type { JobView } from '../jobs/job-view.ts';
 
 /** Examples of the document, typed, so that they cannot fall behind the schemas; a test parses them too. */
 
@@ -48,7 +56,11 @@ const ledger = (shard: number) => ({
   applied: 4690,
   duplicatesDropped: 3,
   lateDropped: 0,
+  badDropped: 0,
+  refused: 0,
   examplesApplied: 300_000,
+  examplesDropped: 0,
+  badPushes: [],
 });
 
 export const job: JobView = {
@@ -78,10 +90,16 @@ export const job: JobView = {
 export const jobLedger: JobLedger = {
   jobId: job.id,
   complete: true,
+  addsUp: true,
   expected: 9380,
   applied: 9380,
-  duplicatesDropped: 6,
   lateDropped: 0,
+  badDropped: 0,
+  missing: 0,
+  duplicatesDropped: 6,
+  refused: 0,
+  examplesApplied: 600_000,
+  examplesDropped: 0,
   shards: job.ledger,
 };
 

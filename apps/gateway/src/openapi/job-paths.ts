@@ -1,8 +1,8 @@
-import { jobEventSchema, jobSpecSchema } from '@downpour/contracts';
+import { jobEventSchema, jobLedgerSchema, jobSpecSchema } from '@downpour/contracts';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { jobListQuerySchema } from '../jobs/job-queries.ts';
-import { jobLedgerSchema, jobViewSchema } from '../jobs/job-view.ts';
+import { jobViewSchema } from '../jobs/job-view.ts';
 import { eventStream, job, jobLedger, kerasJob, mnistJob, tunedJob } from './examples.ts';
 import { jsonResponse, problemResponses } from './responses.ts';
 
@@ -122,8 +122,9 @@ export const jobPaths: ZodOpenApiPathsObject = {
       operationId: 'getLedger',
       summary: 'The account of the pushes of a job',
       description:
-        'For each shard, how many pushes it was to apply and has applied, and what it dropped: pushes delivered twice, and late ones. When a job ' +
-        'has succeeded without stopping early, expected equals applied on every shard.',
+        'For each shard, how many pushes it was to apply and has applied, and what it dropped: pushes delivered twice, late ones, and those with NaN or ' +
+        'infinity in them. On every shard applied + lateDropped + badDropped + missing = expected; a job succeeds only if nothing is missing (unless ' +
+        'stopAt ended it) and the examples of its pushes are those of its epochs.',
       requestParams,
       responses: {
         '200': jsonResponse('The ledger', jobLedgerSchema, jobLedger),

@@ -2,6 +2,7 @@ import {
   clusterSchema,
   datasetRecordSchema,
   datasetSpecSchema,
+  jobLedgerSchema,
   jobSpecSchema,
   problemSchema,
 } from '@downpour/contracts';
@@ -12,7 +13,7 @@ import { ClusterController } from '../cluster/cluster.controller.ts';
 import { DatasetsController } from '../datasets/datasets.controller.ts';
 import { DocsController } from '../docs/docs.controller.ts';
 import { JobsController } from '../jobs/jobs.controller.ts';
-import { jobLedgerSchema, jobViewSchema } from '../jobs/job-view.ts';
+import { jobViewSchema } from '../jobs/job-view.ts';
 import { Harness, problemOf } from '../testing/harness.ts';
 import type { OpenApiDocument } from './document.ts';
 import { openApiDocument, PLATFORM_PATHS } from './document.ts';

@@ -19,5 +19,11 @@ export const pushSchema = z.strictObject({
     .describe("Version of this shard that the gradient was computed on (of the window's last fetch)"),
   examples: z.int().min(0).describe('Examples whose gradients are in it'),
   worker: z.string(),
+  bad: z
+    .literal(true)
+    .optional()
+    .describe(
+      'Its gradient had a NaN or an infinity: it was left out (shape [0]), and each shard counts it as badDropped',
+    ),
 });
 export type PushHeader = z.infer<typeof pushSchema>;

@@ -1,4 +1,6 @@
-import type { ShardLedger, ShardPlacement } from '@downpour/contracts';
+import type { JobPlan, ShardLedger, ShardPlacement } from '@downpour/contracts';
+import { accountsProblem, DownpourError, missingPushes } from '@downpour/contracts';
+import { reaches } from '../evaluations.ts';
 import type { JobRun } from '../job-run.ts';
 import { waitingFor } from '../waiting.ts';
 
@@ -10,7 +12,7 @@ export async function reconcileFinishing(run: JobRun): Promise<void> {
   if (run.tracker.fatal !== null) return run.fail(run.tracker.fatal);
   const plan = run.plan?.value;
   if (plan === undefined) return run.fail('Its plan has vanished from the store');
-  if (run.tracker.finalEvaluation !== null) return succeed(run);
+  if (run.tracker.finalEvaluation !== null) return succeed(run, plan);
   const due = run.finalAskedAt === null || run.now - run.finalAskedAt > run.options.finalEvaluationMs;
   const missing = waitingFor(run.deps.cluster.members());
   if (due && missing === null) {
@@ -26,10 +28,22 @@ export async function reconcileFinishing(run: JobRun): Promise<void> {
   await run.saveProgress();
 }
 
-async function succeed(run: JobRun): Promise<void> {
+/**
+ * Closes the books. The job has succeeded only if every shard's account adds up (contracts' account.ts). A shard that does not answer is waited for unless what
+ * is known of it adds up; one that answers and does not ends the job.
+ */
+async function succeed(run: JobRun, plan: JobPlan): Promise<void> {
   const evaluation = run.tracker.finalEvaluation;
   if (evaluation === null) return;
-  const ledger = await closeLedgers(run);
+  const stopped = run.folded().evaluations.some((each) => reaches(plan.spec.stopAt, each));
+  const { ledger, silent } = await closeLedgers(run, plan);
+  const problem = accountsProblem(ledger, plan.chunks, plan.shards.length, stopped);
+  if (problem !== null) {
+    if (silent.length === 0) return run.fail(`The ledger does not add up: ${problem}`);
+    if (run.now - run.movedAt > run.options.stalledJobMs)
+      return run.fail(`The ledger could not be closed: shard ${silent.join(', ')} did not answer`);
+    return run.say(`waiting for shard ${silent.join(', ')} to close its ledger`);
+  }
   const { startedAt, coordination } = run.folded();
   const trainedAt = coordination?.trainedAt ?? run.at;
   const trainingMs = Math.max(1, Date.parse(trainedAt) - Date.parse(startedAt ?? trainedAt));
@@ -43,22 +57,24 @@ async function succeed(run: JobRun): Promise<void> {
       accuracy: evaluation.accuracy,
       trainingMs,
       examplesPerSecond: (1000 * examples) / trainingMs,
-      stoppedEarly: ledger.some(({ applied, expected }) => applied < expected),
+      stoppedEarly: ledger.some((shard) => missingPushes(shard) > 0),
     },
   });
 }
 
-/** Each shard's own account; its last event where it does not answer any more. */
-async function closeLedgers(run: JobRun): Promise<ShardLedger[]> {
+/** Each shard's own account; of those that do not answer (`silent`) the last that was heard. */
+async function closeLedgers(run: JobRun, plan: JobPlan): Promise<{ ledger: ShardLedger[]; silent: number[] }> {
   const known = new Map(run.folded().ledger.map((ledger) => [ledger.shard, ledger]));
+  const silent: number[] = [];
   const close = async ({ shard, instance }: ShardPlacement): Promise<void> => {
-    if (instance === null) return;
     try {
+      if (instance === null) throw new DownpourError('unavailable', `Nobody owns shard ${shard} at present`);
       known.set(shard, (await run.deps.cluster.ledger(instance, run.id, shard)).ledger);
     } catch (error) {
+      silent.push(shard);
       run.deps.log.warn({ job: run.id, shard, instance, err: error }, `Shard ${shard} did not close its ledger`);
     }
   };
-  await Promise.all((run.plan?.value.shards ?? []).map(close));
-  return [...known.values()].sort((a, b) => a.shard - b.shard);
+  await Promise.all(plan.shards.map(close));
+  return { ledger: [...known.values()].sort((a, b) => a.shard - b.shard), silent };
 }

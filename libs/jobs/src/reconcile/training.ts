@@ -5,6 +5,7 @@ import type { JobRun } from '../job-run.ts';
 import { epochsToEnqueue } from '../look-ahead.ts';
 import { available } from '../waiting.ts';
 import { askQuietShards } from './ask-quiet-shards.ts';
+import { mostlyBad } from './mostly-bad.ts';
 import { watchStall } from './watch-stall.ts';
 
 /** Keeps the queue filled and evaluations coming until every push is applied or `stopAt` is reached. */
@@ -12,6 +13,8 @@ export async function reconcileTraining(run: JobRun): Promise<void> {
   if (run.tracker.fatal !== null) return run.fail(run.tracker.fatal);
   const plan = run.plan?.value;
   if (plan === undefined) return run.fail('Its plan has vanished from the store');
+  const bad = mostlyBad(run);
+  if (bad !== null) return run.fail(bad);
   await askQuietShards(run);
   const stopped = run.folded().evaluations.some((evaluation) => reaches(plan.spec.stopAt, evaluation));
   if (stopped || run.tracker.complete(plan.shards.length)) return finishTraining(run, stopped);

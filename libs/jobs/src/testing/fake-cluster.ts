@@ -214,6 +214,10 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
       applied: unique.size,
       duplicatesDropped: pushes.length - unique.size,
       lateDropped: 0,
+      badDropped: 0,
+      refused: 0,
+      examplesDropped: 0,
+      badPushes: [],
       examplesApplied: [...unique.values()].reduce((sum, examples) => sum + examples, 0),
     };
   }

@@ -96,11 +96,15 @@ export class NatsParameterClient implements ParameterClient {
     return this.#memory.allocate();
   }
 
+  finite(vector: Float32Array): boolean {
+    return this.#memory.finite(vector) ?? vector.every(Number.isFinite);
+  }
+
   async push(request: PushRequest, signal: AbortSignal): Promise<void> {
     const { instance, publisher, plan } = this.#options;
     const { jobId } = plan;
     const { shards } = this.#plan();
-    const { gradient, versions, epoch, chunk, push, examples, pull } = request;
+    const { gradient, versions, epoch, chunk, push, examples, pull, bad } = request;
     const either = this.#with(signal);
     const leave = await this.#window.enter(1, either);
     try {
@@ -119,10 +123,12 @@ export class NatsParameterClient implements ParameterClient {
             version,
             examples,
             worker: instance,
+            ...(bad && { bad }),
           } as const;
-          if (this.pushPulls) return this.#pushPull(header, gradient, ranges, pull ?? null, all);
+          const tensors = () => (bad ? this.#memory.none() : this.#memory.encode(gradient, shard, ranges));
+          if (this.pushPulls) return this.#pushPull(header, tensors, ranges, pull ?? null, all);
           const bytes = rangesLength(ranges) * Float32Array.BYTES_PER_ELEMENT;
-          return publisher.publish(header, { bytes, tensors: () => this.#memory.encode(gradient, shard, ranges) }, all);
+          return publisher.publish(header, { bytes, tensors }, all);
         }),
       );
     } finally {
@@ -140,7 +146,7 @@ export class NatsParameterClient implements ParameterClient {
   /** Until the shard's owner has applied it, whoever that is by then. */
   async #pushPull(
     push: PushHeader,
-    gradient: Float32Array,
+    gradient: () => Record<string, OutgoingTensor>,
     ranges: readonly KeyRange[],
     into: PulledParameters | null,
     signal: AbortSignal,
@@ -152,7 +158,7 @@ export class NatsParameterClient implements ParameterClient {
     const frameOf = (tensors: Record<string, OutgoingTensor>) =>
       encodeFrame({ type: 'pushPull', v: 1, ownership, push, pull } satisfies PushPullRequest, tensors, frames.take);
     // Once: error feedback has noted what this encoding took away.
-    let frame = frameOf(this.#memory.encode(gradient, shard, ranges));
+    let frame = frameOf(gradient());
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
       if (instance !== null) {
         try {

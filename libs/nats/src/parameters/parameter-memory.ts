@@ -59,6 +59,17 @@ export class ParameterMemory {
     return this.#memory.float32(this.#length);
   }
 
+  /** Whether no value is NaN or infinite; undefined for a vector outside of this memory. */
+  finite(vector: Float32Array): boolean | undefined {
+    if (this.#memory === null || vector.buffer !== this.#memory.buffer) return undefined;
+    return Kernels.of(this.#memory).vectors.allFinite(vector);
+  }
+
+  /** A push without a gradient: every shard is told that there was a bad one. */
+  none(): Record<string, OutgoingTensor> {
+    return { gradient: { dtype: this.#encoding.gradients, shape: [0], data: new Uint8Array(0) } };
+  }
+
   /** The tensors of a push to one shard: views, good until the next call. Each gradient is to be encoded once. */
   encode(gradient: Float32Array, shard: number, ranges: readonly KeyRange[]): Record<string, OutgoingTensor> {
     const parts = gatherParts(gradient, ranges);

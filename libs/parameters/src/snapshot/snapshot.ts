@@ -2,6 +2,7 @@ import { decodeFrame, encodeFrame } from '@downpour/tensor';
 import type { OutgoingTensor, Tensor } from '@downpour/tensor';
 import { createHash } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { PAGE_BYTES } from '../index-set.ts';
 import type { LedgerState } from '../ledger.ts';
 import type { ShardState } from '../parameter-shard.ts';
 import { ParameterShard } from '../parameter-shard.ts';
@@ -10,13 +11,16 @@ import type { StalenessState } from '../staleness.ts';
 import { SnapshotError } from './snapshot-error.ts';
 
 /*
- * A snapshot is a frame (libs/tensor): header, and tensors `parameters`, `slot0`, ..., `epochs` (the ledger's bitmaps, one after the other), and last
+ * A snapshot is a frame (libs/tensor): header, and tensors `parameters`, `slot0`, ..., `epochs` (the ledger's open pages, one after the other), and last
  * `digest`: SHA-256 of every byte before it. So a file that is cut off, half written or flipped is never taken for a state, and the state is
  * copied once.
  */
 const DIGEST_BYTES = 32;
 /** What is hashed before the thread is let go: about a millisecond. */
 const HASH_RUN_BYTES = 2 ** 20;
+
+/** Without its pages: these are in the tensor. */
+type OpenEpochHeader = Omit<LedgerState['open'][number], 'open'> & { pages: number[] };
 
 interface SnapshotHeader {
   type: 'snapshot';
@@ -27,7 +31,7 @@ interface SnapshotHeader {
   version: number;
   logSequence: number;
   refused: number;
-  ledger: Omit<LedgerState, 'open'> & { open: number[] };
+  ledger: Omit<LedgerState, 'open'> & { open: OpenEpochHeader[] };
   staleness: StalenessState;
 }
 
@@ -43,13 +47,15 @@ export const encodeSnapshot = (shard: ParameterShard, position: number): Uint8Ar
     identity: shard.identity,
     position,
     ...rest,
-    ledger: { ...ledger, open: ledger.open.map(({ epoch }) => epoch) },
+    ledger: {
+      ...ledger,
+      open: ledger.open.map(({ epoch, full, open }) => ({ epoch, full, pages: open.map(({ page }) => page) })),
+    },
   };
   const tensors: Record<string, OutgoingTensor> = { parameters: floats(parameters) };
   for (const [index, slot] of slots.entries()) tensors[`slot${index}`] = floats(slot);
-  const bitmaps = ledger.open.map(({ bits }) => bits);
-  const bitmapBytes = bitmaps.reduce((sum, { byteLength }) => sum + byteLength, 0);
-  tensors['epochs'] = { dtype: 'uint8', shape: [bitmapBytes], data: bitmaps };
+  const pages = ledger.open.flatMap(({ open }) => open.map(({ bits }) => bits));
+  tensors['epochs'] = { dtype: 'uint8', shape: [pages.length * PAGE_BYTES], data: pages };
   tensors['digest'] = { dtype: 'uint8', shape: [DIGEST_BYTES], data: new Uint8Array(DIGEST_BYTES) };
   return encodeFrame(header, tensors);
 };
@@ -109,9 +115,13 @@ const valuesOf = ({ data }: Tensor): Float32Array => {
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Float32Array.BYTES_PER_ELEMENT);
 };
 
-const openEpochs = (epochs: readonly number[], bitmaps: Uint8Array): LedgerState['open'] => {
-  const each = epochs.length === 0 ? 0 : bitmaps.byteLength / epochs.length;
-  return epochs.map((epoch, index) => ({ epoch, bits: bitmaps.subarray(index * each, (index + 1) * each) }));
+const openEpochs = (epochs: readonly OpenEpochHeader[], bitmaps: Uint8Array): LedgerState['open'] => {
+  let at = 0;
+  return epochs.map(({ epoch, full, pages }) => ({
+    epoch,
+    full,
+    open: pages.map((page) => ({ page, bits: bitmaps.subarray(at, (at += PAGE_BYTES)) })),
+  }));
 };
 
 /** Name of the first field in which two identities differ; the order of keys does not matter. */
