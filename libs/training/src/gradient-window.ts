@@ -64,10 +64,20 @@ export class GradientWindow {
    * Hands the sum over and starts a new window. The promise settles when the push is durable (and `pull` filled), or has failed for good. `bad`: the
    * shards are told that there is none.
    */
-  push(key: PushKey, signal: AbortSignal, { bad = false, pull }: { bad?: boolean; pull?: PulledParameters | null } = {}): Promise<void> {
+  push(
+    key: PushKey,
+    signal: AbortSignal,
+    { bad = false, pull }: { bad?: boolean; pull?: PulledParameters | null } = {},
+  ): Promise<void> {
     const gradient = this.#sum;
     if (!gradient || this.#empty) throw new Error('A push needs at least one accrued gradient');
-    const request: PushRequest = { ...key, gradient, examples: this.#examples, ...(bad && { bad }), ...(pull && { pull }) };
+    const request: PushRequest = {
+      ...key,
+      gradient,
+      examples: this.#examples,
+      ...(bad && { bad }),
+      ...(pull && { pull }),
+    };
     this.#clear();
     const began = performance.now();
     const durable = this.#client.push(request, signal).then(() => this.#onDurable(performance.now() - began));
