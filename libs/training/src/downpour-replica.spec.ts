@@ -7,7 +7,12 @@ import { FakeChunk, fakeContext, FakeParameters, fakePlan, LinearReplica } from 
 const RATE = 0.5;
 
 function setUp(
-  options: FakePlanOptions & { latencyMs?: number; fetchAhead?: boolean; outstandingPushes?: number } = {},
+  options: FakePlanOptions & {
+    latencyMs?: number;
+    fetchAhead?: boolean;
+    outstandingPushes?: number;
+    pushPulls?: boolean;
+  } = {},
 ) {
   const plan = fakePlan({ learningRate: RATE, ...options });
   const parameters = new FakeParameters({
@@ -15,6 +20,7 @@ function setUp(
     learningRate: RATE,
     trainableLength: 1,
     latencyMs: options.latencyMs ?? 0,
+    pushPulls: options.pushPulls ?? false,
   });
   const compute = new LinearReplica(plan.layout.length);
   const abort = new AbortController();
@@ -63,6 +69,43 @@ describe('Downpour SGD', () => {
     expect(parameters.pushes).toHaveLength(row.pushes);
     expect(pushesInChunk(plan.chunks, 0)).toBe(row.pushes);
     expect(parameters.pushes.reduce((sum, push) => sum + push.examples, 0)).toBe(20);
+  });
+
+  it.each([
+    { nFetch: 1, nPush: 1, pulls: 1 },
+    { nFetch: 1, nPush: 2, pulls: 5 },
+    { nFetch: 2, nPush: 1, pulls: 1 },
+    { nFetch: 2, nPush: 3, pulls: 3 },
+    { nFetch: 3, nPush: 4, pulls: 3 },
+  ])(
+    'pushes and pulls in one round where both are due (nFetch $nFetch, nPush $nPush: $pulls pulls beside), and computes the same',
+    async ({ nFetch, nPush, pulls }) => {
+      const strategy = { nFetch, nPush };
+      const [one, apart] = [setUp({ strategy, pushPulls: true, latencyMs: 1 }), setUp({ strategy })];
+      await one.train(0, 1);
+      await apart.train(0, 1);
+      expect(one.compute.steps).toEqual(apart.compute.steps);
+      expect(one.parameters.pushes).toEqual(apart.parameters.pushes);
+      expect(one.parameters.pulls).toBe(pulls);
+    },
+  );
+
+  it('fetches anew after a push that was to bring parameters and failed', async () => {
+    const { parameters, compute, plan, replica } = setUp({ pushPulls: true });
+    let fail = true;
+    const push = parameters.push.bind(parameters);
+    parameters.push = (request, signal) => {
+      if (request.push !== 1 || !fail) return push(request, signal);
+      fail = false;
+      return Promise.reject(new Error('lost'));
+    };
+    const chunk = new FakeChunk(plan, 0, 0);
+    await expect(replica.trainChunk(chunk)).rejects.toThrow('lost');
+    expect(chunk.state).toBe('given-back');
+    const again = await replica.trainChunk(new FakeChunk(plan, 0, 0));
+    expect(again.kind).toBe('trained');
+    expect(parameters.pulls).toBe(2);
+    expect(compute.steps.at(-1)!.parameters).not.toEqual(compute.steps[0]!.parameters);
   });
 
   it('pushes the sum of the gradients of each window', async () => {

@@ -12,7 +12,7 @@ import type {
 } from './ports.ts';
 
 /** A push as a fake parameter server saw it: values copied, for the caller reuses its buffer. */
-export type RecordedPush = Omit<PushRequest, 'gradient'> & { gradient: number[] };
+export type RecordedPush = Omit<PushRequest, 'gradient' | 'pull'> & { gradient: number[] };
 
 export interface FakeParametersOptions {
   initial: number[];
@@ -20,6 +20,8 @@ export interface FakeParametersOptions {
   trainableLength?: number;
   /** Latency of a pull or push; 0 settles within the turn. */
   latencyMs?: number;
+  /** Answers pushes with the parameters, as shards of a job without a log do. */
+  pushPulls?: boolean;
 }
 
 /** One parameter shard in memory: SGD, and a ledger of (epoch, chunk, push) like the real one's. */
@@ -37,8 +39,11 @@ export class FakeParameters implements ParameterClient {
   gate: Promise<void> | null = null;
   readonly #options: FakeParametersOptions;
 
+  readonly pushPulls: boolean;
+
   constructor(options: FakeParametersOptions) {
     this.#options = options;
+    this.pushPulls = options.pushPulls ?? false;
     this.vector = Float32Array.from(options.initial);
   }
 
@@ -46,8 +51,7 @@ export class FakeParameters implements ParameterClient {
     await this.#latency();
     signal.throwIfAborted();
     this.pulls += 1;
-    if (into.versions[0] !== this.version) into.vector.set(this.vector);
-    into.versions[0] = this.version;
+    this.#give(into);
     return into;
   }
 
@@ -59,13 +63,20 @@ export class FakeParameters implements ParameterClient {
       if (this.gate) await Promise.race([this.gate, aborted(signal)]);
       signal.throwIfAborted();
       this.#apply(request);
+      if (request.pull) this.#give(request.pull);
     } finally {
       this.outstanding -= 1;
     }
   }
 
+  #give(into: PulledParameters): void {
+    if (into.versions[0] !== this.version) into.vector.set(this.vector);
+    into.versions[0] = this.version;
+  }
+
   #apply(request: PushRequest): void {
-    this.pushes.push({ ...request, versions: [...request.versions], gradient: [...request.gradient] });
+    const { pull: _, ...pushed } = request;
+    this.pushes.push({ ...pushed, versions: [...request.versions], gradient: [...request.gradient] });
     const key = `${request.epoch}/${request.chunk}/${request.push}`;
     if (this.applied.has(key)) {
       this.duplicatesDropped += 1;

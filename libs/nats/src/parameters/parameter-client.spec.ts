@@ -1,7 +1,7 @@
-import { DownpourError, pullRequestSchema, subjects } from '@downpour/contracts';
-import type { JobPlan, KeyRange } from '@downpour/contracts';
+import { DownpourError, pullRequestSchema, pushPullRequestSchema, subjects } from '@downpour/contracts';
+import type { JobPlan, KeyRange, PushHeader } from '@downpour/contracts';
 import { asFloat32 } from '@downpour/tensor';
-import type { OutgoingFrame } from '@downpour/tensor';
+import type { OutgoingFrame, TensorFrame } from '@downpour/tensor';
 import { until } from '@downpour/testing';
 import type { PulledParameters } from '@downpour/training';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -24,6 +24,27 @@ class FakeShard {
   ownership = 1;
   refusal: DownpourError | null = null;
   pulls = 0;
+  readonly pushed: { push: PushHeader; gradient: Float32Array }[] = [];
+
+  pushPull({ header, tensors }: TensorFrame): OutgoingFrame {
+    const { push, pull, ownership } = pushPullRequestSchema.parse(header);
+    if (this.refusal !== null) throw this.refusal;
+    if (ownership !== this.ownership) throw new DownpourError('not-owner', `ownership is ${this.ownership}`);
+    this.pushed.push({ push, gradient: asFloat32(tensors['gradient']!).slice() });
+    this.version += 1;
+    return {
+      header: {
+        type: 'pushPulled',
+        v: 1,
+        jobId: push.jobId,
+        shard: push.shard,
+        version: this.version,
+        unchanged: !pull,
+      },
+      ...(pull && { tensors: { parameters: { dtype: 'float32', shape: [this.vector.length], data: this.vector } } }),
+    };
+  }
+
   pull(header: unknown): OutgoingFrame {
     this.pulls += 1;
     const { jobId, shard, ownership, ifNotVersion } = pullRequestSchema.parse(header);
@@ -71,6 +92,7 @@ describe.each([
       subjects.pull('{instance}'),
       async ({ header }: { header: unknown }) => shard.pull(header) as never,
     );
+    strategy.addHandler(subjects.pushPull('{instance}'), async (frame: TensorFrame) => shard.pushPull(frame) as never);
     await new Promise<unknown>((resolve) => strategy.listen(resolve));
     strategies.push(strategy);
     return shard;
@@ -165,6 +187,64 @@ describe.each([
       ]);
       await stop();
     }
+  });
+
+  /** Of a job without a log. */
+  const unloggedClient = async (): Promise<NatsParameterClient> => {
+    await client.close();
+    plan.spec.log = { ...plan.spec.log, storage: 'none' };
+    await changePlan(() => undefined);
+    return (client = new NatsParameterClient({
+      requests: new RequestClient(link),
+      publisher: new PushPublisher(link),
+      plans,
+      plan,
+      instance: 'w',
+    }));
+  };
+  const pushOf = (gradient: Float32Array, push = 0) => ({
+    gradient,
+    epoch: 0,
+    chunk: 1,
+    push,
+    versions: [3, 4],
+    examples: 64,
+  });
+
+  it('pushes and pulls in one round where the job has no log, in slices where it must', async () => {
+    const unlogged = await unloggedClient();
+    expect(unlogged.pushPulls).toBe(true);
+    const into = empty();
+    await unlogged.push({ ...pushOf(truth), pull: into }, live);
+    for (const [index, name] of ['s0', 's1'].entries()) {
+      const { pushed, pulls } = shards.get(name)!;
+      expect(pushed.map(({ push }) => push)).toEqual([
+        expect.objectContaining({ shard: index, chunk: 1, version: 3 + index, worker: 'w' }),
+      ]);
+      expect(sameBytes(pushed[0]!.gradient, vectors[index]!)).toBe(true);
+      expect(pulls).toBe(0);
+    }
+    expect(into.versions).toEqual([2, 2]);
+    expect(sameBytes(into.vector, truth)).toBe(true);
+    await unlogged.push(pushOf(truth, 1), live);
+    expect(shards.get('s0')!.pushed).toHaveLength(2);
+  });
+
+  it('pushes to whoever owns the shard next, when its owner refuses or is gone', async () => {
+    const unlogged = await unloggedClient();
+    await strategies[0]!.close();
+    shards.get('s1')!.refusal = new DownpourError('loading', 'wait');
+    const into = empty();
+    const pushing = unlogged.push({ ...pushOf(truth), pull: into }, live);
+    const heir = await startShard('heir');
+    heir.vector = vectors[0]!;
+    heir.ownership = 2;
+    await changePlan(({ shards: [first] }) => Object.assign(first!, { instance: 'heir', ownership: 2 }));
+    shards.get('s1')!.refusal = null;
+    await pushing;
+    expect(sameBytes(heir.pushed[0]!.gradient, vectors[0]!)).toBe(true);
+    expect(shards.get('s1')!.pushed).toHaveLength(1);
+    expect(sameBytes(into.vector, truth)).toBe(true);
   });
 
   it('waits while a shard has no owner, is loading, or has moved, and follows the plan', async () => {
