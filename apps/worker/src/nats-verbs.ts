@@ -16,6 +16,7 @@ import type { TensorFrame } from '@downpour/tensor';
 import { asFloat32, asInt32, asUint8, requireTensor } from '@downpour/tensor';
 import type { Examples } from '@downpour/training';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkExamples } from './examples-reply.ts';
 import type { WorkerVerbs } from './ports.ts';
 
 const FIRST_RETRY_MS = 100;
@@ -74,6 +75,7 @@ export class NatsVerbs implements WorkerVerbs {
           timeoutMs: EXAMPLES_SILENCE_MS,
           signal,
           reply: examplesReplySchema,
+          check: (frame) => checkExamples(frame, plan.dataset.summary, request.end - request.begin),
         });
         return examplesOf(reply);
       } catch (error) {

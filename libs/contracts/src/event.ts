@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { evaluationSchema, jobStateSchema, shardLedgerSchema } from './job.ts';
 
-const at = z.string().describe('ISO 8601');
+const at = z.iso.datetime().describe('ISO 8601');
 /** What happens in a job, as a stream: GET /v1/jobs/:id/events. Cumulative counters, so a lost one costs nothing. */
 export const jobEventSchema = z
   .discriminatedUnion('type', [

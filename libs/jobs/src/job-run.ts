@@ -139,7 +139,7 @@ export class JobRun {
     const eventSequence = toTheEnd ? this.tracker.sequence : this.tracker.undecidedSequence;
     const news = this.tracker.newEvaluations(eventSequence);
     const evaluations = [...this.record.evaluations, ...news].slice(-KEPT_EVALUATIONS);
-    const ledger = this.tracker.ledgers();
+    const ledger = this.tracker.ledgers(this.plan?.value.shards.length ?? 0);
     return {
       ...this.record,
       evaluations,
@@ -152,7 +152,7 @@ export class JobRun {
 
   progress(): JobProgress | null {
     const plan = this.plan?.value;
-    if (plan === undefined || this.tracker.ledgers().length < plan.shards.length) return null;
+    if (plan === undefined || this.tracker.ledgers(plan.shards.length).length < plan.shards.length) return null;
     const workers = available(this.deps.cluster.members(), 'worker').map(({ instance }) => instance);
     return this.tracker.progress(plan.shards.length, pushesInEpoch(plan.chunks), workers, this.now);
   }

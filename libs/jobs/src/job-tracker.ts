@@ -87,8 +87,10 @@ export class JobTracker {
     return this.#every(shards, (view) => view.complete);
   }
 
-  ledgers(): ShardLedger[] {
-    return [...this.#shards.values()].map(({ event }) => event.ledger).sort((a, b) => a.shard - b.shard);
+  /** Of the first `shards`: an event of another is nobody's. */
+  ledgers(shards: number): ShardLedger[] {
+    const known = [...this.#shards].filter(([shard, { event }]) => shard < shards && event.ledger.shard === shard);
+    return known.map(([, { event }]) => event.ledger).sort((a, b) => a.shard - b.shard);
   }
 
   /** Evaluations up to a position that the job's record does not have yet. */
@@ -122,7 +124,7 @@ export class JobTracker {
       const first = samples[0];
       const last = samples.at(-1);
       if (first === undefined || last === undefined || last.at === first.at || now - heardAt > WINDOW_MS) return 0;
-      return (1000 * (last.examples - first.examples)) / (last.at - first.at);
+      return Math.max(0, (1000 * (last.examples - first.examples)) / (last.at - first.at));
     });
   }
 
@@ -160,6 +162,8 @@ export class JobTracker {
   }
 }
 
+/** null of nothing, and where the sum is beyond all numbers: a record could not hold that. */
 function mean(values: readonly number[]): number | null {
-  return values.length === 0 ? null : values.reduce((sum, value) => sum + value, 0) / values.length;
+  const sum = values.reduce((total, value) => total + value, 0);
+  return values.length === 0 || !Number.isFinite(sum) ? null : sum / values.length;
 }

@@ -10,6 +10,7 @@ import type {
   ChunkPlan,
   EvaluateTask,
   JobEvent,
+  LedgerReply,
   Member,
   PrepareReply,
   PrepareRequest,
@@ -28,7 +29,7 @@ import type { EvaluationQueue } from './streams/evaluation-queue.ts';
 import type { EventBus } from './streams/event-bus.ts';
 import { isNoRoom, isStreamNotFound, messageOf } from './streams/jetstream-errors.ts';
 import { ensureTakers } from './streams/takers.ts';
-import type { RequestClient } from './transport/request-client.ts';
+import type { RequestClient, RequestOptions } from './transport/request-client.ts';
 
 export interface CoordinatorPortParts {
   link: NatsLink;
@@ -130,7 +131,14 @@ export class NatsCoordinatorPort implements CoordinatorPort {
 
   async ledger(instance: string, jobId: string, shard: number): Promise<{ ledger: ShardLedger; complete: boolean }> {
     const request = { type: 'ledger', v: 1, jobId, shard };
-    const options = { timeoutMs: LEDGER_SILENCE_MS, reply: ledgerReplySchema };
+    const options: RequestOptions<LedgerReply> = {
+      timeoutMs: LEDGER_SILENCE_MS,
+      reply: ledgerReplySchema,
+      check: ({ header: { ledger } }) => {
+        if (ledger.shard !== shard)
+          throw new DownpourError('internal', `${instance} was asked for shard ${shard} and told of ${ledger.shard}`);
+      },
+    };
     const { header } = await this.#parts.requests.request(subjects.ledger(instance), request, undefined, options);
     return { ledger: header.ledger, complete: header.complete };
   }

@@ -166,6 +166,7 @@ export class NatsParameterClient implements ParameterClient {
             timeoutMs: PULL_SILENCE_MS,
             signal,
             reply: pushPullReplySchema,
+            check: isOf(push.jobId, shard),
             slices: true,
           });
           // What was answered has been sent.
@@ -216,6 +217,7 @@ export class NatsParameterClient implements ParameterClient {
               timeoutMs: PULL_SILENCE_MS,
               signal: AbortSignal.any([signal, underWay.moved.signal]),
               reply: pullReplySchema,
+              check: isOf(jobId, shard),
             },
           );
           this.#take(header, tensors, into, placement.ranges);
@@ -293,6 +295,14 @@ export class NatsParameterClient implements ParameterClient {
     return AbortSignal.any([signal, this.#closed.signal]);
   }
 }
+
+/** A reply about another shard would be written to its place. */
+const isOf =
+  (jobId: string, shard: number) =>
+  ({ header }: { header: Pick<PullReply, 'jobId' | 'shard'> }): void => {
+    if (header.jobId !== jobId || header.shard !== shard)
+      throw new DownpourError('internal', `Shard ${shard} of job ${jobId} was asked, and another has answered`);
+  };
 
 /** Runs all at once; the first failure ends the others, and it settles when all have: nobody touches a buffer afterwards. */
 const together = async (signal: AbortSignal, works: ((signal: AbortSignal) => Promise<void>)[]): Promise<void> => {

@@ -26,6 +26,8 @@ export class Loopback {
     const connection = {
       info: { max_payload: maxPayloadBytes, version: 'loopback' },
       protocol: { connected: false },
+      options: { inboxPrefix: '_INBOX' },
+      features: { get: () => ({ ok: true, min: '2.0.0' }), supports: () => true, require: () => undefined },
       getServer: () => 'loopback',
       // Nothing ever happens to it.
       status: () => ({

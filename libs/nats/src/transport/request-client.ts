@@ -15,6 +15,8 @@ export interface RequestOptions<Header> {
   signal?: AbortSignal;
   /** Checks the reply's header. */
   reply?: z.ZodType<Header>;
+  /** Checks the whole reply, after its header; throws what the caller is to be told. */
+  check?: (reply: TensorFrame<Header>) => void;
   /** A request beyond max_payload goes in slices: only to a subject that one process alone listens to. @default false */
   slices?: boolean;
 }
@@ -97,7 +99,14 @@ export class RequestClient {
         },
       );
     }
-    return { header: parsed.data, tensors: reply.tensors };
+    const checked = { header: parsed.data, tensors: reply.tensors };
+    try {
+      options.check?.(checked);
+    } catch (error) {
+      this.#link.refusals.count('replies', 'wrong-fields');
+      throw error;
+    }
+    return checked;
   }
 
   close(): void {

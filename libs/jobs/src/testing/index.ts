@@ -1,0 +1,1 @@
+export { Fixture } from './fixture.ts';
