@@ -31,9 +31,7 @@ export class Loopback {
       getServer: () => 'loopback',
       // Nothing ever happens to it.
       status: () => ({
-        async *[Symbol.asyncIterator]() {
-          await ended;
-        },
+        [Symbol.asyncIterator]: () => ({ next: () => ended.then(() => ({ done: true, value: undefined })) }),
       }),
       isClosed: () => false,
       drain: async () => this.#end(),
