@@ -2,7 +2,7 @@
  * Update rules as WebAssembly SIMD against the same rules as plain loops, and against a copy (`memcpy`) that moves as many bytes: what the memory
  * allows. A rule reads parameters, slots and gradient and writes parameters and slots; a copy reads and writes what it copies. One thread. `node --conditions=@downpour/source bench/src/kernels.ts [repetitions]`
  */
-import type { GradientEncoding, UpdateRuleSpec } from '@downpour/contracts';
+import type { ValueEncoding, UpdateRuleSpec } from '@downpour/contracts';
 import { allocateEncoded, encodedBytes, Kernels, VectorMemory } from '@downpour/kernels';
 import { updateRuleOf } from '@downpour/parameters';
 import { referenceRuleOf } from '@downpour/parameters/reference';
@@ -12,7 +12,7 @@ import { table } from './harness/table.ts';
 
 export interface KernelTiming {
   rule: string;
-  encoding: GradientEncoding;
+  encoding: ValueEncoding;
   length: number;
   /** 10^9 parameters a second of CPU time (on shared cores the honest figure), one for each repetition. */
   kernel: number[];
@@ -30,17 +30,17 @@ const RULES: Record<string, UpdateRuleSpec> = {
   'rmsprop, momentum': { kind: 'rmsprop', learningRate: 1e-6, decay: 0.9, momentum: 0.9, epsilon: 1e-7 },
   adam: { kind: 'adam', learningRate: 1e-6, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
 };
-const ENCODINGS: GradientEncoding[] = ['float32', 'bfloat16', 'float16', 'int8'];
+const ENCODINGS: ValueEncoding[] = ['float32', 'bfloat16', 'float16', 'int8'];
 const LENGTHS = [200_000, 8_000_000];
 export const KERNEL_RULES: readonly string[] = Object.keys(RULES);
-export const KERNEL_ENCODINGS: readonly GradientEncoding[] = ENCODINGS;
+export const KERNEL_ENCODINGS: readonly ValueEncoding[] = ENCODINGS;
 /** CPU time of one timing: the system counts in steps of 4 ms. */
 const TIMING_US = 100_000;
 
 /** In turns, so that whatever else the machine does slows all. */
 export function measureKernel(
   rule: string,
-  encoding: GradientEncoding,
+  encoding: ValueEncoding,
   length: number,
   repetitions: number,
 ): KernelTiming {

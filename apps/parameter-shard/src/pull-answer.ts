@@ -1,4 +1,4 @@
-import type { ParameterEncoding, PullReply } from '@downpour/contracts';
+import type { ValueEncoding, PullReply } from '@downpour/contracts';
 import type { ParameterShard } from '@downpour/parameters';
 import { BYTES_PER_ELEMENT } from '@downpour/tensor';
 import type { OutgoingFrame, OutgoingTensor } from '@downpour/tensor';
@@ -13,10 +13,10 @@ export class PullAnswer<Type extends string = PullReply['type']> implements Outg
   readonly #type: Type;
   readonly #shard: ParameterShard;
   /** Null: none are wanted. */
-  readonly #encoding: ParameterEncoding | null;
+  readonly #encoding: ValueEncoding | null;
   readonly #ifNotVersion: number;
 
-  constructor(type: Type, shard: ParameterShard, encoding: ParameterEncoding | null, ifNotVersion = -1) {
+  constructor(type: Type, shard: ParameterShard, encoding: ValueEncoding | null, ifNotVersion = -1) {
     this.#type = type;
     this.#shard = shard;
     this.#encoding = encoding;
@@ -34,8 +34,7 @@ export class PullAnswer<Type extends string = PullReply['type']> implements Outg
 
   get tensors(): Record<string, OutgoingTensor> {
     if (this.unchanged) return {};
-    const { dtype, data } = this.#shard.encoded(this.#encoding!);
-    return { parameters: { dtype, shape: [data.length], data } };
+    return this.#shard.encoded(this.#encoding!);
   }
 
   /** Of the parameters that go out. */

@@ -19,8 +19,8 @@ export {
   BUILT_IN_DATASETS,
 } from './dataset.ts';
 export type { DatasetSpec, DatasetSummary, DatasetFile, DatasetRecord } from './dataset.ts';
-export { encodingSchema, INT8_BLOCK, parameterEncodingSchema } from './encoding.ts';
-export type { EncodingSpec, GradientEncoding, ParameterEncoding } from './encoding.ts';
+export { encodingSchema, INT8_BLOCK, valueEncodingSchema } from './encoding.ts';
+export type { EncodingSpec, ValueEncoding } from './encoding.ts';
 export { errorCodeSchema, errorReplySchema, DownpourError, problemSchema } from './errors.ts';
 export type { ErrorCode, ErrorReply, Problem } from './errors.ts';
 export { jobEventSchema } from './event.ts';

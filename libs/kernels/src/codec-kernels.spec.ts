@@ -1,4 +1,4 @@
-import type { GradientEncoding } from '@downpour/contracts';
+import type { ValueEncoding } from '@downpour/contracts';
 import { INT8_BLOCK } from '@downpour/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ const halves = [
 ];
 
 /** Room for vectors of `length`, the encoded ones beginning at any byte. */
-const room = (length: number, encoding: GradientEncoding, shift = 0) => {
+const room = (length: number, encoding: ValueEncoding, shift = 0) => {
   const memory = VectorMemory.create(24 * length + 4096);
   const bytes = length * { float32: 4, bfloat16: 2, float16: 2, int8: 1 }[encoding];
   const scaleBytes = 4 * Math.ceil(length / INT8_BLOCK);
@@ -36,7 +36,7 @@ const room = (length: number, encoding: GradientEncoding, shift = 0) => {
 };
 const codesOf = ({ codes }: EncodedVector): Uint16Array =>
   new Uint16Array(new Uint8Array(codes.buffer, codes.byteOffset, codes.byteLength).slice().buffer);
-const roundTrip = (values: Float32Array, encoding: GradientEncoding, shift = 0) => {
+const roundTrip = (values: Float32Array, encoding: ValueEncoding, shift = 0) => {
   const { codecs, into, vectors } = room(values.length, encoding, shift);
   vectors[0].set(values);
   codecs.encode(vectors[0], into);
@@ -135,7 +135,7 @@ describe('int8', () => {
   });
 });
 
-const encodings: GradientEncoding[] = ['float32', 'bfloat16', 'float16', 'int8'];
+const encodings: ValueEncoding[] = ['float32', 'bfloat16', 'float16', 'int8'];
 
 describe.each(encodings)('codecs: %s', (encoding) => {
   const step = (

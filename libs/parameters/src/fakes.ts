@@ -1,4 +1,4 @@
-import type { GradientEncoding, PushHeader } from '@downpour/contracts';
+import type { ValueEncoding, PushHeader } from '@downpour/contracts';
 import { chunksInEpoch, examplesInPush, pushesInChunk } from '@downpour/contracts';
 import { allocateEncoded, encodedBytes, Kernels, VectorMemory } from '@downpour/kernels';
 import type { Tensor } from '@downpour/tensor';
@@ -174,7 +174,7 @@ export const fakeGradient = (length: number, seed: number): Tensor => ({
 
 /** The same in one of the wire's encodings, as a push carries it. */
 export const fakeEncodedGradient = (
-  encoding: GradientEncoding,
+  encoding: ValueEncoding,
   length: number,
   seed: number,
 ): { gradient: Tensor; scales?: Tensor } => {

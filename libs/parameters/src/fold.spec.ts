@@ -1,4 +1,4 @@
-import type { GradientEncoding, PushHeader, UpdateRuleSpec } from '@downpour/contracts';
+import type { ValueEncoding, PushHeader, UpdateRuleSpec } from '@downpour/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -25,7 +25,7 @@ const rules: UpdateRuleSpec[] = [
   { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
 ];
 
-const encodings: GradientEncoding[] = ['float32', 'bfloat16', 'float16', 'int8'];
+const encodings: ValueEncoding[] = ['float32', 'bfloat16', 'float16', 'int8'];
 
 /** Long enough for two scales of int8; ranges and state as in any shard. */
 const LENGTH = 270;

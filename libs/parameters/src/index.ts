@@ -23,7 +23,6 @@ export type { ApplyOutcome, ShardState } from './parameter-shard.ts';
 export type { PlacementBalance, PlacementName } from './placement/place-parameters.ts';
 export type { LogFollower, LoggedPush, PushLog, SnapshotStore } from './ports.ts';
 export type { ShardIdentity } from './shard-identity.ts';
-export type { EncodedParameters } from './shard-memory.ts';
 export type { RecoveredShard, RecoverOptions } from './snapshot/recover-shard.ts';
 export type { SnapshotPolicyOptions } from './snapshot/snapshot-policy.ts';
 export type { StalenessState } from './staleness.ts';

@@ -1,4 +1,4 @@
-import type { GradientEncoding } from '@downpour/contracts';
+import type { ValueEncoding } from '@downpour/contracts';
 import { accountProblem } from '@downpour/contracts';
 import { allocateEncoded, Kernels, VectorMemory } from '@downpour/kernels';
 import type { Tensor } from '@downpour/tensor';
@@ -20,7 +20,7 @@ const logged = (header = first!, gradient = ones, sequence = 1) => ({
 });
 
 /** Ones, and one NaN or infinity among them; of int8 the scale. */
-const poisoned = (encoding: GradientEncoding): Pick<LoggedPush, 'gradient' | 'scales'> => {
+const poisoned = (encoding: ValueEncoding): Pick<LoggedPush, 'gradient' | 'scales'> => {
   const tensor = (dtype: Tensor['dtype'], values: ArrayBufferView, length: number): Tensor => ({
     dtype,
     shape: [length],
@@ -187,7 +187,7 @@ describe('ParameterShard', () => {
     expect(outcome).toEqual({ kind: 'refused', reason: 'its scales are float32 of shape [0], not float32 of [1]' });
   });
 
-  it.each<GradientEncoding>(['bfloat16', 'float16', 'int8'])(
+  it.each<ValueEncoding>(['bfloat16', 'float16', 'int8'])(
     'applies a gradient in %s as the float32 that it decodes to, state included',
     (dtype) => {
       const memory = VectorMemory.create(4096);
@@ -212,16 +212,27 @@ describe('ParameterShard', () => {
 
   it('gives its parameters in any encoding, encoded once a version', () => {
     const shard = newShard();
-    expect(shard.encoded('float32')).toEqual({ dtype: 'float32', data: shard.parameters });
+    const bytes = (array: Uint16Array) => new Uint8Array(array.buffer);
+    const parameters = (dtype: Tensor['dtype'], data: ArrayBufferView) => ({ dtype, shape: [7], data });
+    expect(shard.encoded('float32')).toEqual({ parameters: parameters('float32', shard.parameters) });
     shard.parameters.fill(1.5);
+    const halves = {
+      bfloat16: bytes(new Uint16Array(7).fill(0x3fc0)),
+      float16: bytes(new Uint16Array(7).fill(0x3e00)),
+    };
     const half = shard.encoded('bfloat16');
-    expect(half).toEqual({ dtype: 'bfloat16', data: new Uint16Array(7).fill(0x3fc0) });
+    expect(half).toEqual({ parameters: parameters('bfloat16', halves.bfloat16) });
     expect(shard.encoded('bfloat16')).toBe(half);
-    expect(shard.encoded('float16')).toEqual({ dtype: 'float16', data: new Uint16Array(7).fill(0x3e00) });
-    expect(shard.encoded('bfloat16').data[0]).toBe(0x3fc0);
+    expect(shard.encoded('float16')).toEqual({ parameters: parameters('float16', halves.float16) });
+    expect(shard.encoded('bfloat16')).toEqual({ parameters: parameters('bfloat16', halves.bfloat16) });
+    expect(shard.encoded('int8')).toEqual({
+      parameters: parameters('int8', new Uint8Array(7).fill(127)),
+      scales: { dtype: 'float32', shape: [1], data: Float32Array.of(1.5 / 127) },
+    });
     shard.apply(logged());
     // 1.5 - 0.5 * 1 where a value is trainable, 1.5 + 1 where it is state.
-    expect([...shard.encoded('bfloat16').data]).toEqual([...new Array(5).fill(0x3f80), 0x4020, 0x4020]);
+    const after = bytes(Uint16Array.of(...new Array<number>(5).fill(0x3f80), 0x4020, 0x4020));
+    expect(shard.encoded('bfloat16')).toEqual({ parameters: parameters('bfloat16', after) });
   });
 
   it('is complete when every push of the job has been applied', () => {

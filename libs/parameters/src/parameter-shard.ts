@@ -1,4 +1,4 @@
-import type { ParameterEncoding, PushHeader, ShardLedger } from '@downpour/contracts';
+import type { ValueEncoding, PushHeader, ShardLedger } from '@downpour/contracts';
 import { examplesInPush } from '@downpour/contracts';
 import { gradientRefusal } from './gradient-refusal.ts';
 import { gatherRanges } from './key-range.ts';
@@ -6,10 +6,10 @@ import type { LedgerState } from './ledger.ts';
 import { Ledger } from './ledger.ts';
 import type { LoggedPush } from './ports.ts';
 import type { ShardIdentity } from './shard-identity.ts';
-import type { EncodedParameters } from './shard-memory.ts';
 import { ShardMemory } from './shard-memory.ts';
 import type { StalenessState } from './staleness.ts';
 import { StalenessStatistics } from './staleness.ts';
+import type { OutgoingTensor } from '@downpour/tensor';
 import { updateRuleOf } from './update-rules/rules.ts';
 import type { UpdateRule } from './update-rules/update-rule.ts';
 
@@ -53,7 +53,7 @@ export class ParameterShard {
   #logSequence: number;
   #refused: number;
   /** What the memory's room for outgoing parameters holds. */
-  #encoded: { encoding: ParameterEncoding; version: number; parameters: EncodedParameters } | null = null;
+  #encoded: { encoding: ValueEncoding; version: number; tensors: Record<string, OutgoingTensor> } | null = null;
 
   private constructor(identity: ShardIdentity, state: Partial<ShardState> = {}) {
     this.identity = identity;
@@ -121,15 +121,15 @@ export class ParameterShard {
   }
 
   /**
-   * The parameters as they cross the wire, of this version until the next apply, as `parameters` are. Encoded once a version: many readers of one version cost
+   * The parameters as they cross the wire (tensors of a pull's answer), of this version until the next apply, as `parameters` are. Encoded once a version: many readers of one version cost
    * one encoding, as long as they ask for the same.
    */
-  encoded(encoding: ParameterEncoding): EncodedParameters {
+  encoded(encoding: ValueEncoding): Record<string, OutgoingTensor> {
     const known = this.#encoded;
-    if (known?.encoding === encoding && known.version === this.#version) return known.parameters;
-    const parameters = this.#memory.encode(encoding);
-    this.#encoded = { encoding, version: this.#version, parameters };
-    return parameters;
+    if (known?.encoding === encoding && known.version === this.#version) return known.tensors;
+    const tensors = this.#memory.encode(encoding);
+    this.#encoded = { encoding, version: this.#version, tensors };
+    return tensors;
   }
 
   /**

@@ -1,13 +1,8 @@
-import type { ParameterEncoding } from '@downpour/contracts';
+import type { ValueEncoding } from '@downpour/contracts';
 import type { EncodedVector } from '@downpour/kernels';
 import { encodedBytes, Kernels, scaleCount, VectorMemory } from '@downpour/kernels';
-import type { DType, Tensor } from '@downpour/tensor';
-
-/** Values in one of the wire's encodings, as bytes to be sent. */
-export interface EncodedParameters {
-  dtype: Extract<DType, ParameterEncoding>;
-  data: Float32Array | Uint16Array;
-}
+import { BYTES_PER_ELEMENT } from '@downpour/tensor';
+import type { OutgoingTensor, Tensor } from '@downpour/tensor';
 
 /** All numbers of a shard in one memory, on which the kernels work in place: parameters, the update rule's slots, and room for what comes and goes. */
 export class ShardMemory {
@@ -23,7 +18,9 @@ export class ShardMemory {
   readonly bytes: number;
   readonly #gradient: Uint8Array;
   readonly #scales: Float32Array;
-  readonly #outgoing: Uint16Array;
+  /** Parameters that go out in another encoding than their own. */
+  readonly #outgoing: Uint8Array;
+  readonly #outgoingScales: Float32Array;
 
   /** @throws RangeError when that is more than one memory holds; `placeParameters` refuses such a shard before. */
   constructor(length: number, trainableLength: number, slotCount: number) {
@@ -36,14 +33,15 @@ export class ShardMemory {
     this.bytes = heldBytes(length, trainableLength, slotCount);
     this.#gradient = memory.uint8(length * Float32Array.BYTES_PER_ELEMENT);
     this.#scales = memory.float32(scaleCount(length));
-    this.#outgoing = memory.uint16(length);
+    this.#outgoing = memory.uint8(length * Uint16Array.BYTES_PER_ELEMENT);
+    this.#outgoingScales = memory.float32(scaleCount(length));
   }
 
   /** What a shard's memory must have addresses for: at most VectorMemory.maxVectorBytes. */
   static addressedBytes(length: number, trainableLength: number, slotCount: number): number {
-    // A gradient of float32 is the largest; only one of int8 has scales.
+    // Gradients of float32 and parameters of 16 bits are the largest; only those of int8 have scales.
     const scales = encodedBytes('int8', length) - VectorMemory.alignedBytes(length);
-    const rooms = encodedBytes('float32', length) + scales + encodedBytes('bfloat16', length);
+    const rooms = encodedBytes('float32', length) + encodedBytes('bfloat16', length) + 2 * scales;
     return heldBytes(length, trainableLength, slotCount) + rooms;
   }
 
@@ -57,11 +55,18 @@ export class ShardMemory {
     return { encoding, codes, scales: this.#scales };
   }
 
-  /** The parameters in that encoding: a view of them, or of room that the next call overwrites. */
-  encode(encoding: ParameterEncoding): EncodedParameters {
-    if (encoding === 'float32') return { dtype: encoding, data: this.parameters };
-    this.kernels.codecs.encode(this.parameters, { encoding, codes: this.#outgoing });
-    return { dtype: encoding, data: this.#outgoing };
+  /** The parameters in that encoding, as tensors of an answer: views of them, or of room that the next call overwrites. */
+  encode(encoding: ValueEncoding): Record<string, OutgoingTensor> {
+    const { length } = this.parameters;
+    const tensor = (dtype: ValueEncoding, data: OutgoingTensor['data']) => ({ dtype, shape: [length], data });
+    if (encoding === 'float32') return { parameters: tensor(encoding, this.parameters) };
+    const codes = this.#outgoing.subarray(0, length * BYTES_PER_ELEMENT[encoding]);
+    const scales = this.#outgoingScales;
+    this.kernels.codecs.encode(this.parameters, { encoding, codes, scales });
+    return {
+      parameters: tensor(encoding, codes),
+      ...(encoding === 'int8' && { scales: { dtype: 'float32', shape: [scales.length], data: scales } }),
+    };
   }
 }
 

@@ -1,3 +1,4 @@
+import { addScaled } from './add-scaled.ts';
 import { BufferPool } from './buffer-pool.ts';
 import { allFinite } from './finite.ts';
 import type { ParameterClient, PulledParameters, PushRequest } from './ports.ts';
@@ -13,6 +14,9 @@ export class GradientWindow {
   readonly #pool: BufferPool;
   readonly #onDurable: (ms: number) => void;
   #sum: Float32Array | null = null;
+  /** Where the gradients of later steps of a window are written before they are added. */
+  #addend: Float32Array | null = null;
+  readonly #allocate: () => Float32Array;
   /** The sum's buffer has been taken, and nothing is in it yet. */
   #empty = true;
   #examples = 0;
@@ -25,14 +29,15 @@ export class GradientWindow {
     onDurable: (ms: number) => void,
   ) {
     this.#client = client;
+    this.#allocate = allocate;
     // One more: it accrues while as many as may be are outstanding.
     this.#pool = new BufferPool(allocate, outstanding + 1);
     this.#onDurable = onDurable;
   }
 
-  /** Where the next step may put its gradient, so that accruing it is no work: the sum itself, for the first step of a window. */
-  async room(signal: AbortSignal): Promise<Float32Array | undefined> {
-    if (this.#sum) return this.#empty ? this.#sum : undefined;
+  /** Where the next step may put its gradient, so that accruing it is little work: for the first step of a window the sum itself. */
+  async room(signal: AbortSignal): Promise<Float32Array> {
+    if (this.#sum) return this.#empty ? this.#sum : (this.#addend ??= this.#allocate());
     this.#sum = await this.#pool.take(signal);
     this.#empty = true;
     return this.#sum;
@@ -43,7 +48,7 @@ export class GradientWindow {
     const sum = this.#sum;
     if (!sum) throw new Error('Ask for room before a gradient is accrued');
     this.#examples += examples;
-    if (!this.#empty) for (let i = 0; i < sum.length; i++) sum[i]! += gradient[i]!;
+    if (!this.#empty) addScaled(this.#client, 1, gradient, sum);
     else if (gradient !== sum) sum.set(gradient);
     this.#empty = false;
   }

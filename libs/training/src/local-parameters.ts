@@ -1,4 +1,5 @@
 import type { ParameterLayout } from '@downpour/contracts';
+import { addScaled } from './add-scaled.ts';
 import type { ParameterClient, PulledParameters } from './ports.ts';
 
 export interface LocalParametersOptions {
@@ -83,8 +84,9 @@ export class LocalParameters {
     if (this.#step % this.#options.nFetch === 0) return;
     const { layout, learningRate } = this.#options;
     const { vector, versions } = this.#front;
-    for (let i = 0; i < layout.trainableLength; i++) vector[i]! -= learningRate * gradient[i]!;
-    for (let i = layout.trainableLength; i < layout.length; i++) vector[i]! += gradient[i]!;
+    const { trainableLength: state, length } = layout;
+    addScaled(this.#client, -learningRate, gradient.subarray(0, state), vector.subarray(0, state));
+    if (state < length) addScaled(this.#client, 1, gradient.subarray(state), vector.subarray(state));
     // No longer what any shard has: the next fetch into this buffer must bring every shard's values.
     versions.fill(-1);
   }

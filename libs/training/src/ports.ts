@@ -57,6 +57,8 @@ export interface ParameterClient {
   allocate?(): Float32Array | null;
   /** Whether no value is NaN or infinite, faster than a loop: by kernels. Absent where there are none. */
   finite?(vector: Float32Array): boolean;
+  /** y += factor * x, faster than a loop; false for other vectors than those of `allocate`. */
+  addScaled?(factor: number, x: Float32Array, y: Float32Array): boolean;
   /**
    * Publishes one message per shard and resolves when *all* are durable in the log (applied, where the job has none). Retries until then (same epoch, chunk,
    * push: the ledger drops doubles).

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parameterEncodingSchema } from '../encoding.ts';
+import { valueEncodingSchema } from '../encoding.ts';
 
 /** Read a shard's vector. Subject `subjects.pull(instance)`; the reply is a frame, sliced below max_payload. */
 export const pullRequestSchema = z.strictObject({
@@ -9,7 +9,7 @@ export const pullRequestSchema = z.strictObject({
   shard: z.int().min(0),
   ownership: z.int().min(0).describe('Ownership the caller knows; another one answers not-owner'),
   ifNotVersion: z.int().min(-1).default(-1).describe('An unchanged shard answers without parameters'),
-  encoding: parameterEncodingSchema.default('float32').describe('How the parameters are wanted'),
+  encoding: valueEncodingSchema.default('float32').describe('How the parameters are wanted'),
 });
 export type PullRequest = z.infer<typeof pullRequestSchema>;
 

@@ -3,7 +3,7 @@ import type {
   ErrorCode,
   JobPlan,
   KeyRange,
-  ParameterEncoding,
+  ValueEncoding,
   PullReply,
   PushHeader,
   PushPullRequest,
@@ -100,6 +100,10 @@ export class NatsParameterClient implements ParameterClient {
     return this.#memory.finite(vector) ?? vector.every(Number.isFinite);
   }
 
+  addScaled(factor: number, x: Float32Array, y: Float32Array): boolean {
+    return this.#memory.addScaled(factor, x, y);
+  }
+
   async push(request: PushRequest, signal: AbortSignal): Promise<void> {
     const { instance, publisher, plan } = this.#options;
     const { jobId } = plan;
@@ -186,12 +190,7 @@ export class NatsParameterClient implements ParameterClient {
     }
   }
 
-  async #pullShard(
-    shard: number,
-    into: PulledParameters,
-    encoding: ParameterEncoding,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #pullShard(shard: number, into: PulledParameters, encoding: ValueEncoding, signal: AbortSignal): Promise<void> {
     const { requests, plan } = this.#options;
     const { jobId } = plan;
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
@@ -242,7 +241,7 @@ export class NatsParameterClient implements ParameterClient {
   ): void {
     if (!unchanged) {
       const parameters = requireTensor(tensors, 'parameters');
-      this.#memory.decode(parameters, into.vector, ranges);
+      this.#memory.decode(parameters, tensors['scales'], into.vector, ranges);
       releaseReceived(parameters.data);
     }
     into.versions[shard] = version;

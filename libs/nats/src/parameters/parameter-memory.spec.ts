@@ -89,9 +89,24 @@ describe('the memory of a job on a worker', () => {
       const received = new Uint8Array(1 + codes.byteLength);
       received.set(bytesOf(codes), 1);
       const tensor: Tensor = { dtype: 'bfloat16', shape: [codes.length], data: received.subarray(1) };
-      memory.decode(tensor, into, ranges);
+      memory.decode(tensor, undefined, into, ranges);
     }
     expect([...into]).toEqual(Array.from({ length: LENGTH }, (_, place) => bfloat16(0x3f80 + (place % 64))));
+  });
+
+  it.each(['own', 'foreign'])('reads int8 parameters with their scales into %s memory', (whose) => {
+    const memory = memoryOf({ gradients: 'float32', parameters: 'int8' });
+    const into = whose === 'own' ? memory.allocate()! : new Float32Array(LENGTH);
+    for (const ranges of RANGES) {
+      const places = ranges.flatMap(({ begin, end }) => Array.from({ length: end - begin }, (_, i) => begin + i));
+      const scales = Float32Array.from({ length: Math.ceil(places.length / 256) }, () => 0.5);
+      const data = bytesOf(Int8Array.from(places, (place) => (place % 100) - 50));
+      const tensor: Tensor = { dtype: 'int8', shape: [places.length], data };
+      const scaled: Tensor = { dtype: 'float32', shape: [scales.length], data: bytesOf(scales) };
+      expect(() => memory.decode(tensor, undefined, into, ranges)).toThrow(/shard sent/);
+      memory.decode(tensor, scaled, into, ranges);
+    }
+    expect([...into]).toEqual(Array.from({ length: LENGTH }, (_, place) => ((place % 100) - 50) / 2));
   });
 
   it.each<[DType, number]>([
@@ -101,7 +116,7 @@ describe('the memory of a job on a worker', () => {
   ])('refuses parameters that are not as many (%s)', (dtype, bytes) => {
     const memory = memoryOf({ gradients: 'float32', parameters: 'bfloat16' });
     const tensor: Tensor = { dtype, shape: [bytes], data: new Uint8Array(bytes) };
-    expect(() => memory.decode(tensor, new Float32Array(LENGTH), RANGES[1]!)).toThrow(/shard sent/);
+    expect(() => memory.decode(tensor, undefined, new Float32Array(LENGTH), RANGES[1]!)).toThrow(/shard sent/);
   });
 
   it('gives as many vectors as it was made for, in memory that other threads see', () => {

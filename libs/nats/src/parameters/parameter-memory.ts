@@ -1,9 +1,13 @@
 import type { EncodingSpec, JobPlan, KeyRange } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
 import { allocateEncoded, encodedBytes, Kernels, scaleCount, VectorMemory } from '@downpour/kernels';
-import type { EncodedVector } from '@downpour/kernels';
+import { rangesLength } from '@downpour/parameters';
+import { BYTES_PER_ELEMENT } from '@downpour/tensor';
 import type { OutgoingTensor, Tensor } from '@downpour/tensor';
 import { gatherParts, scatterBytes, shardLength } from './shard-ranges.ts';
+
+/** Room for one shard's values in an encoding. */
+type Room = ReturnType<typeof allocateEncoded>;
 
 /**
  * A job's vectors on a worker, in memory that TensorFlow's thread sees and kernels work on in place, and what turns them into what crosses the wire: gradients
@@ -16,8 +20,8 @@ export class ParameterMemory {
   readonly #memory: VectorMemory | null;
   #vectorsLeft: number;
   readonly #residuals: Float32Array[] = [];
-  #codes: (EncodedVector & { codes: Uint8Array; scales?: Float32Array }) | null = null;
-  #received: Uint8Array | null = null;
+  #codes: Room | null = null;
+  #received: Room | null = null;
   #values: Float32Array | null = null;
 
   /** @param vectors how many `allocate` gives. @throws DownpourError invalid-request when a job that is not all float32 does not fit into 4 GiB */
@@ -31,7 +35,7 @@ export class ParameterMemory {
     const float32 = (length: number) => VectorMemory.alignedBytes(length * Float32Array.BYTES_PER_ELEMENT);
     const plain = gradients === 'float32' && parameters === 'float32';
     let bytes = vectors * float32(layout.length);
-    if (!plain) bytes += float32(longest) + encodedBytes(gradients, longest) + float32(longest);
+    if (!plain) bytes += float32(longest) + encodedBytes(gradients, longest) + encodedBytes(parameters, longest);
     if (gradients !== 'float32') bytes += lengths.reduce((sum, length) => sum + float32(length), 0);
     if (bytes > VectorMemory.maxVectorBytes) {
       if (!plain)
@@ -46,7 +50,7 @@ export class ParameterMemory {
     this.#memory = VectorMemory.create(bytes, { shared: true });
     if (plain) return;
     this.#values = this.#memory.float32(longest);
-    this.#received = this.#memory.uint8(longest * Float32Array.BYTES_PER_ELEMENT);
+    if (parameters !== 'float32') this.#received = allocateEncoded(this.#memory, parameters, longest);
     if (gradients === 'float32') return;
     this.#codes = allocateEncoded(this.#memory, gradients, longest);
     this.#residuals = lengths.map((length) => this.#memory!.float32(length));
@@ -91,27 +95,39 @@ export class ParameterMemory {
   }
 
   /** Writes a shard's parameters, as they came, to their places in the flat vector. @throws DownpourError internal when they are not as many */
-  decode({ dtype, data }: Tensor, into: Float32Array, ranges: readonly KeyRange[]): void {
+  decode({ dtype, data }: Tensor, scales: Tensor | undefined, into: Float32Array, ranges: readonly KeyRange[]): void {
     if (dtype === 'float32') return scatterBytes(data, into, ranges);
-    const length = ranges.reduce((sum, { begin, end }) => sum + end - begin, 0);
-    if ((dtype !== 'bfloat16' && dtype !== 'float16') || data.byteLength !== 2 * length || this.#received === null)
+    const length = rangesLength(ranges);
+    const received = this.#received;
+    const fits = dtype === received?.encoding && data.byteLength === length * BYTES_PER_ELEMENT[dtype];
+    if (!fits || scales?.data.byteLength !== (dtype === 'int8' ? 4 * scaleCount(length) : undefined))
       throw new DownpourError('internal', `The shard sent ${data.byteLength} bytes of ${dtype} for ${length} values`);
-    this.#received.set(data);
-    const encoded = { encoding: dtype, codes: this.#received.subarray(0, data.byteLength) };
+    received.codes.set(data);
+    if (received.scales && scales) bytesOf(received.scales).set(scales.data);
     const inPlace = into.buffer === this.#memory!.buffer;
     let from = 0;
     for (const { begin, end } of ranges) {
       const target = inPlace ? into.subarray(begin, end) : this.#values!.subarray(0, end - begin);
-      this.#codecs.decode(encoded, target, from);
+      this.#codecs.decode(received, target, from);
       if (!inPlace) into.set(target, begin);
       from += end - begin;
     }
+  }
+
+  /** y += factor * x; false for other vectors than those of `allocate`. */
+  addScaled(factor: number, x: Float32Array, y: Float32Array): boolean {
+    const memory = this.#memory;
+    if (x.buffer !== memory?.buffer || y.buffer !== memory.buffer) return false;
+    Kernels.of(memory).vectors.axpy(factor, x, y);
+    return true;
   }
 
   get #codecs() {
     return Kernels.of(this.#memory!).codecs;
   }
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
 
 const gathered = (parts: readonly Float32Array[], into: Float32Array): Float32Array => {
   let at = 0;

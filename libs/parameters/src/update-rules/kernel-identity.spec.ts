@@ -1,4 +1,4 @@
-import type { GradientEncoding, UpdateRuleSpec } from '@downpour/contracts';
+import type { ValueEncoding, UpdateRuleSpec } from '@downpour/contracts';
 import { allocateEncoded, encodedBytes, Kernels, VectorMemory } from '@downpour/kernels';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -18,7 +18,7 @@ const specs: UpdateRuleSpec[] = [
   { kind: 'rmsprop', learningRate: 0.001, decay: 0.9, momentum: 0.7, epsilon: 1e-7 },
   { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
 ];
-const encodings: GradientEncoding[] = ['float32', 'bfloat16', 'float16', 'int8'];
+const encodings: ValueEncoding[] = ['float32', 'bfloat16', 'float16', 'int8'];
 
 /** Zeros, subnormals, the largest, infinities and NaN among ordinary ones. */
 const odd = [0, -0, 1e-45, -1e-40, 3.4e38, -3.4e38, Infinity, -Infinity, NaN];
