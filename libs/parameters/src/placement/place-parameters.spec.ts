@@ -80,7 +80,7 @@ describe('placeParameters', () => {
   it('refuses shards above 4 GiB with what the update rule remembers, and says how many shards would do', () => {
     const adam = { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
     const sgd = { kind: 'sgd', learningRate: 0.05 } as const;
-    // 18 bytes a value with Adam (itself, two slots, a gradient, a bfloat16 to be sent), 10 with SGD, and a scale for 256.
+    // 18 bytes a value with Adam (itself, two slots, a gradient, a bfloat16 to be sent), 10 with SGD, and two scales for 256.
     const large = layoutOf([600_000_000]);
     expect(() => placeParameters(large, 1, 'split', adam)).toThrow(
       /adam on 1 shard .*10\.1 GiB.*Ask for 3 shards or more/,
@@ -96,7 +96,7 @@ describe('placeParameters', () => {
       /placement "split"/,
     );
     // Within the limit to the last value.
-    const most = Math.floor((4 * 2 ** 30 - 65536 - 4160 - 4 * 64) / (10 + 4 / 256));
+    const most = Math.floor((4 * 2 ** 30 - 65536 - 4160 - 5 * 64) / (10 + 8 / 256));
     expect(placeParameters(layoutOf([most]), 1, 'split', sgd)).toHaveLength(1);
     expect(() => placeParameters(layoutOf([most + 64]), 1, 'split', sgd)).toThrow('4 GiB');
   });
