@@ -16,7 +16,11 @@ const ledger = {
   applied: 7,
   duplicatesDropped: 0,
   lateDropped: 0,
+  badDropped: 0,
+  refused: 0,
   examplesApplied: 70,
+  examplesDropped: 0,
+  badPushes: [],
 };
 const EVENTS: JobEvent[] = [
   { type: 'state', at, state: 'training', reason: null },

@@ -6,7 +6,7 @@ const ENOUGH_PUSHES = 100;
 
 /** Why a job that skips bad gradients is given up: with more of them than good ones it trains nothing. Null while it is not. */
 export function mostlyBad(run: JobRun): string | null {
-  for (const ledger of run.tracker.ledgers()) {
+  for (const ledger of run.tracker.ledgers(run.plan?.value.shards.length ?? 0)) {
     const { shard, badDropped, applied, expected } = ledger;
     const settled = settledPushes(ledger);
     if (badDropped <= applied || settled < Math.min(ENOUGH_PUSHES, expected)) continue;
