@@ -15,11 +15,11 @@ export const brokenPromises = (
     const { name, state, reason, ledger, result, spec } = job;
     if (state !== 'succeeded') broken.push(`${name}: ${state}, ${reason}`);
     if (ledger.length === 0) broken.push(`${name}: it has no ledger`);
-    for (const { shard, applied, expected, lateDropped, examplesApplied } of ledger) {
+    for (const { shard, applied, expected, lateDropped, badDropped, examplesApplied } of ledger) {
       const examples = spec.epochs * examplesPerEpoch;
-      if (applied !== expected || lateDropped !== 0 || examplesApplied !== examples)
+      if (applied !== expected || lateDropped + badDropped !== 0 || examplesApplied !== examples)
         broken.push(
-          `${name}, shard ${shard}: ${applied} of ${expected} pushes, ${examplesApplied} of ${examples} examples, ${lateDropped} late`,
+          `${name}, shard ${shard}: ${applied} of ${expected} pushes, ${examplesApplied} of ${examples} examples, ${lateDropped} late, ${badDropped} bad`,
         );
     }
     const [accuracy, reference] = [result?.accuracy ?? 0, undisturbed.result?.accuracy ?? 1];
