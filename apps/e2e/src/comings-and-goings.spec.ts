@@ -17,7 +17,10 @@ describe('processes that come and go', () => {
     expectExactLedger(await cluster.succeeded(id), EXAMPLES);
   });
 
-  it('goes on when a shard is killed: another takes it over, nothing is lost or doubled', async () => {
+  it.each([
+    { log: 'file', then: 'another takes it over, nothing is lost or doubled' },
+    { log: 'none', then: 'what is lost with it is computed again' },
+  ] as const)('goes on when a shard is killed (log: $log): $then', async ({ log }) => {
     cluster = await HttpCluster.start({ workers: 2, shards: 2 });
     const { id } = await cluster.client.submit({
       model: { zoo: 'mlp' },
@@ -25,6 +28,7 @@ describe('processes that come and go', () => {
       batchSize: 256,
       epochs: 3,
       seed: 5,
+      log: { storage: log },
     });
     await until('half an epoch', async () => ((await cluster.client.job(id)).progress?.epochsDone ?? 0) > 0.5, 60_000);
     cluster.of('parameter-shard')[0]!.signal('SIGKILL');

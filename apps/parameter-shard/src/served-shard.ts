@@ -59,6 +59,7 @@ export class ServedShard {
   #state: State = { kind: 'loading' };
   /** The job has no log: pushes come straight from its workers. */
   readonly #unlogged: UnloggedPushes | null;
+  #completionKept = false;
   #fold: ParameterShard | null = null;
   #follower: LogFollower | null = null;
   #lastSequence = 0;
@@ -122,10 +123,11 @@ export class ServedShard {
   }
 
   /** @throws DownpourError as `pull`. */
-  ledger(): LedgerReply {
+  ledger(missingBelow?: number): LedgerReply {
     const shard = this.#serving();
     const ledger = shard.account(this.#parts.instance);
-    return { type: 'ledger', v: 1, ledger, version: shard.version, complete: shard.ledger.complete };
+    const missing = missingBelow === undefined ? undefined : shard.ledger.missingChunks(missingBelow);
+    return { type: 'ledger', v: 1, ledger, version: shard.version, complete: this.#complete, missing };
   }
 
   event(): ShardEvent {
@@ -146,7 +148,7 @@ export class ServedShard {
         ...new Ledger(this.#identity.chunks).account(),
         refused: 0,
       },
-      complete: fold?.ledger.complete ?? false,
+      complete: this.#complete,
       stalenessMean: fold?.staleness.mean ?? 0,
       stalenessMax: fold?.staleness.max ?? 0,
       bytes: this.bytes,
@@ -158,7 +160,9 @@ export class ServedShard {
 
   /** Looks whether a snapshot is due by time. */
   tick(): void {
-    if (this.#state.kind === 'serving') this.#state.snapshots.consider();
+    if (this.#state.kind !== 'serving') return;
+    if (this.#fold?.ledger.complete && !this.#complete) void this.#keepCompletion();
+    else this.#state.snapshots.consider();
   }
 
   /** Applies nothing any more; what is there can still be pulled. Waits for the push in hand, but not for a store that is away. */
@@ -191,6 +195,21 @@ export class ServedShard {
     this.#bytesOut += answer.bytes;
     this.#parts.metrics.bytesOut.inc(answer.bytes);
     return answer;
+  }
+
+  /** Every push has been applied, and will have been for whoever owns the shard next. */
+  get #complete(): boolean {
+    return this.#fold?.ledger.complete === true && (this.#unlogged === null || this.#completionKept);
+  }
+
+  /** Of a shard without a log only a snapshot lasts. */
+  async #keepCompletion(): Promise<void> {
+    if (this.#state.kind !== 'serving') return;
+    const { snapshots } = this.#state;
+    await snapshots.final();
+    if (snapshots.pending || this.#completionKept) return;
+    this.#completionKept = true;
+    this.#parts.onNews(this);
   }
 
   #serving(): ParameterShard {
@@ -265,6 +284,7 @@ export class ServedShard {
       metrics,
     });
     this.#state = { kind: 'serving', follower, snapshots };
+    this.#completionKept = recovered.shard.ledger.complete;
     snapshots.applied(this.#replayedBytes);
     this.#log.info(
       { version: recovered.shard.version, replayed: recovered.shard.version - from, ms: performance.now() - began },
@@ -331,7 +351,10 @@ export class ServedShard {
       if (this.#state.kind === 'serving') this.#state.snapshots.applied(bytes);
       else this.#replayedBytes += bytes;
     }
-    if (!complete && fold.ledger.complete && this.#state.kind === 'serving') this.#parts.onNews(this);
+    if (!complete && fold.ledger.complete && this.#state.kind === 'serving') {
+      if (this.#unlogged === null) this.#parts.onNews(this);
+      else void this.#keepCompletion();
+    }
     return outcome;
   }
 

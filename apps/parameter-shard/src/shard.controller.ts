@@ -33,7 +33,7 @@ export class ShardController {
 
   @FrameHandler(subjects.ledger('{instance}'))
   ledger(@Payload() { header }: TensorFrame): { header: LedgerReply } {
-    const { jobId, shard } = ledgerRequestSchema.parse(header);
-    return { header: this.#host.find(jobId, shard).ledger() };
+    const { jobId, shard, missingBelow } = ledgerRequestSchema.parse(header);
+    return { header: this.#host.find(jobId, shard).ledger(missingBelow) };
   }
 }

@@ -48,6 +48,11 @@ export class Snapshotter {
     if (this.#parts.isOwner()) this.#begin();
   }
 
+  /** Whether there is something that no snapshot holds. */
+  get pending(): boolean {
+    return this.#policy.pending;
+  }
+
   /** What no snapshot holds yet is stored; call once nothing is applied any more. */
   async final(): Promise<void> {
     await this.settled();

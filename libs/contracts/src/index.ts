@@ -62,8 +62,8 @@ export { inspectDatasetRequestSchema, inspectDatasetReplySchema } from './messag
 export type { InspectDatasetRequest, InspectDatasetReply } from './messages/dataset.ts';
 export { evaluateTaskSchema } from './messages/evaluate.ts';
 export type { EvaluateTask } from './messages/evaluate.ts';
-export { ledgerRequestSchema, ledgerReplySchema } from './messages/ledger.ts';
-export type { LedgerRequest, LedgerReply } from './messages/ledger.ts';
+export { MOST_MISSING, missingChunksSchema, ledgerRequestSchema, ledgerReplySchema } from './messages/ledger.ts';
+export type { MissingChunks, LedgerRequest, LedgerReply } from './messages/ledger.ts';
 export { prepareRequestSchema, prepareReplySchema } from './messages/prepare.ts';
 export type { PrepareRequest, PrepareReply } from './messages/prepare.ts';
 export { pullRequestSchema, pullReplySchema } from './messages/pull.ts';

@@ -18,8 +18,10 @@ export interface CoordinatorOptions {
   finalEvaluationMs: number;
   /** No gradient applied for this long: `reason` says what is awaited. @default 30000 */
   quietJobMs: number;
-  /** Queue empty, pushes missing for this long: the open epochs are enqueued once more (the ledger drops doubles). @default 150000 */
+  /** Queue empty, pushes missing for this long: their chunks are given out once more (the ledger drops doubles). @default 150000 */
   healMs: number;
+  /** The same for jobs without a push log, which lose pushes with each owner that dies. @default 2000 */
+  healUnloggedMs: number;
   /** No gradient applied for this long though the cluster is complete: the job fails. @default 3600000 */
   stalledJobMs: number;
   /** Attempts at a step that fails for no known reason, before the job fails. @default 8 */
@@ -37,6 +39,7 @@ export const DEFAULT_COORDINATOR_OPTIONS: CoordinatorOptions = {
   finalEvaluationMs: 600_000,
   quietJobMs: 30_000,
   healMs: 150_000,
+  healUnloggedMs: 2000,
   stalledJobMs: 3_600_000,
   maxAttempts: 8,
 };

@@ -253,19 +253,27 @@ describe('Coordinator', () => {
     expect((await fixture.job('job')).state).toBe('finishing');
   });
 
-  it('enqueues open epochs again when the queue is empty and pushes are missing', async () => {
-    const fixture = await Fixture.withMembers();
-    await fixture.submit('job', { epochs: 2 });
-    await fixture.tick();
-    fixture.cluster.work('job', 13);
-    await fixture.cluster.purgeChunks('job');
-    fixture.cluster.report('job', { epochsApplied: [1, 30] });
-    await fixture.tick();
-    await fixture.tick(151_000);
-    expect(fixture.cluster.enqueued).toEqual(['job/0', 'job/1', 'job/1']);
-    const job = await fixture.runToEnd('job');
-    expect(job.ledger[0]).toMatchObject({ expected: 200, applied: 200, duplicatesDropped: 30 });
-  });
+  it.each([
+    { storage: 'file', afterMs: 150_100 },
+    { storage: 'none', afterMs: 2100 },
+  ] as const)(
+    'gives chunks out again when the queue is empty and pushes are missing (log: $storage)',
+    async ({ storage, afterMs }) => {
+      const fixture = await Fixture.withMembers();
+      await fixture.submit('job', { epochs: 2, log: { storage } });
+      await fixture.tick();
+      fixture.cluster.work('job', 13);
+      await fixture.cluster.purgeChunks('job');
+      fixture.cluster.report('job');
+      await fixture.tick();
+      await fixture.tick(afterMs - 200);
+      expect(await fixture.cluster.pendingChunks('job')).toBe(0);
+      await fixture.tick(200);
+      expect(await fixture.cluster.pendingChunks('job')).toBe(7);
+      const job = await fixture.runToEnd('job');
+      expect(job.ledger[0]).toMatchObject({ expected: 200, applied: 200, duplicatesDropped: 0 });
+    },
+  );
 
   it('says what a job without progress waits for, and gives it up in the end', async () => {
     const fixture = await Fixture.withMembers();

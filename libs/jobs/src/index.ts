@@ -9,6 +9,7 @@ export type { CoordinatorDependencies, CoordinatorLog } from './job-run.ts';
 export type {
   Clock,
   CoordinatorPort,
+  ShardAccount,
   DatasetLookup,
   EventSource,
   JobRepository,

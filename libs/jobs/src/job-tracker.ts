@@ -139,7 +139,11 @@ export class JobTracker {
       event,
       heardAt: now,
       samples,
-      applied: Math.max(known?.applied ?? 0, settledPushes(event.ledger)),
+      // A new owner that still replays counts up from below; one that serves has what there is, which is less than before where there is no log.
+      applied:
+        sameOwner || event.state !== 'serving'
+          ? Math.max(known?.applied ?? 0, settledPushes(event.ledger))
+          : settledPushes(event.ledger),
       // Pushes are durable before they count: what was complete once is so again after a replay.
       complete: event.complete || (known?.complete ?? false),
     });

@@ -6,6 +6,7 @@ import type {
   JobPlan,
   JobRecord,
   Member,
+  MissingChunks,
   PrepareReply,
   PrepareRequest,
   ShardLedger,
@@ -35,6 +36,13 @@ export interface PlanRepository {
   list(): Promise<string[]>;
 }
 
+/** What a shard says of itself. */
+export interface ShardAccount {
+  ledger: ShardLedger;
+  complete: boolean;
+  missing: MissingChunks;
+}
+
 /** What the coordinator asks of the cluster. */
 export interface CoordinatorPort {
   members(): Member[];
@@ -48,7 +56,10 @@ export interface CoordinatorPort {
   /** Chunks not yet acknowledged. */
   pendingChunks(jobId: string): Promise<number>;
   enqueueEvaluation(task: EvaluateTask): Promise<void>;
-  ledger(instance: string, jobId: string, shard: number): Promise<{ ledger: ShardLedger; complete: boolean }>;
+  /** `missingBelow`: the answer names the chunks of the epochs below that lack pushes. */
+  ledger(instance: string, jobId: string, shard: number, missingBelow?: number): Promise<ShardAccount>;
+  /** Puts chunks into the queue that have been in it before. */
+  giveOutAgain(jobId: string, missing: MissingChunks): Promise<void>;
   publishEvent(jobId: string, event: JobEvent): Promise<void>;
   removeObjects(prefix: string): Promise<void>;
 }

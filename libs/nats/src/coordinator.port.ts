@@ -8,15 +8,16 @@ import {
 } from '@downpour/contracts';
 import type {
   ChunkPlan,
+  ChunkTask,
   EvaluateTask,
   JobEvent,
   LedgerReply,
   Member,
+  MissingChunks,
   PrepareReply,
   PrepareRequest,
-  ShardLedger,
 } from '@downpour/contracts';
-import type { CoordinatorPort } from '@downpour/jobs';
+import type { CoordinatorPort, ShardAccount } from '@downpour/jobs';
 import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { StreamConfig } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
@@ -121,6 +122,13 @@ export class NatsCoordinatorPort implements CoordinatorPort {
     });
   }
 
+  giveOutAgain(jobId: string, missing: MissingChunks): Promise<void> {
+    const tasks = missing.flatMap(({ epoch, chunks }) =>
+      chunks.map((chunk): ChunkTask => ({ type: 'chunk', v: 1, jobId, epoch, chunk })),
+    );
+    return this.#parts.chunks.open(jobId).enqueueAgain(tasks);
+  }
+
   pendingChunks(jobId: string): Promise<number> {
     return this.#parts.chunks.open(jobId).pending();
   }
@@ -129,8 +137,8 @@ export class NatsCoordinatorPort implements CoordinatorPort {
     return this.#parts.evaluations.enqueue(task);
   }
 
-  async ledger(instance: string, jobId: string, shard: number): Promise<{ ledger: ShardLedger; complete: boolean }> {
-    const request = { type: 'ledger', v: 1, jobId, shard };
+  async ledger(instance: string, jobId: string, shard: number, missingBelow?: number): Promise<ShardAccount> {
+    const request = { type: 'ledger', v: 1, jobId, shard, missingBelow };
     const options: RequestOptions<LedgerReply> = {
       timeoutMs: LEDGER_SILENCE_MS,
       reply: ledgerReplySchema,
@@ -140,7 +148,7 @@ export class NatsCoordinatorPort implements CoordinatorPort {
       },
     };
     const { header } = await this.#parts.requests.request(subjects.ledger(instance), request, undefined, options);
-    return { ledger: header.ledger, complete: header.complete };
+    return { ledger: header.ledger, complete: header.complete, missing: header.missing ?? [] };
   }
 
   publishEvent(jobId: string, event: JobEvent): Promise<void> {

@@ -44,6 +44,22 @@ describe('Ledger', () => {
     );
   });
 
+  it('names the chunks that lack a push, of the epochs that were given out', () => {
+    const ledger = new Ledger(plan);
+    expect(ledger.missingChunks(2)).toEqual([0, 1].map((epoch) => ({ epoch, chunks: [0, 1, 2] })));
+    for (const push of pushes)
+      if (push.epoch === 0 || (push.epoch === 1 && push.chunk === 1)) ledger.record(push, push.examples);
+    expect(ledger.missingChunks(3)).toEqual([
+      { epoch: 1, chunks: [0, 2] },
+      { epoch: 2, chunks: [0, 1, 2] },
+    ]);
+    expect(ledger.missingChunks(3, 3)).toEqual([
+      { epoch: 1, chunks: [0, 2] },
+      { epoch: 2, chunks: [0] },
+    ]);
+    expect(ledger.missingChunks(1)).toEqual([]);
+  });
+
   it('is the same after being stored and read at any moment', () => {
     fc.assert(
       fc.property(

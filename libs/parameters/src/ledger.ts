@@ -1,5 +1,12 @@
-import type { BadPush, ChunkPlan, ShardLedger } from '@downpour/contracts';
-import { chunksInEpoch, expectedPushes, pushesInChunk, pushesInEpoch, pushOffset } from '@downpour/contracts';
+import type { BadPush, ChunkPlan, MissingChunks, ShardLedger } from '@downpour/contracts';
+import {
+  chunksInEpoch,
+  expectedPushes,
+  MOST_MISSING,
+  pushesInChunk,
+  pushesInEpoch,
+  pushOffset,
+} from '@downpour/contracts';
 import type { IndexSetState, Run } from './index-set.ts';
 import { IndexSet, RunSet } from './index-set.ts';
 
@@ -179,6 +186,27 @@ export class Ledger {
   /** Pushes settled of each epoch under way, in order of epochs. */
   openEpochs(): { epoch: number; settled: number }[] {
     return [...this.#open].map(([epoch, { size }]) => ({ epoch, settled: size })).sort((a, b) => a.epoch - b.epoch);
+  }
+
+  /** The first `most` chunks of the epochs below `epoch` that lack a push. */
+  missingChunks(below: number, most = MOST_MISSING): MissingChunks {
+    const missing: MissingChunks = [];
+    let named = 0;
+    for (let epoch = 0; epoch < below && named < most; epoch++) {
+      if (this.#closed.has(epoch)) continue;
+      const open = this.#open.get(epoch);
+      const chunks: number[] = [];
+      for (let chunk = 0; chunk < chunksInEpoch(this.#plan) && named < most; chunk++) {
+        const pushes = pushesInChunk(this.#plan, chunk);
+        let push = 0;
+        while (push < pushes && open?.has(this.#indexOf({ epoch, chunk, push }))) push += 1;
+        if (push === pushes) continue;
+        chunks.push(chunk);
+        named += 1;
+      }
+      missing.push({ epoch, chunks });
+    }
+    return missing;
   }
 
   #indexOf({ chunk, push }: PushKey): number {

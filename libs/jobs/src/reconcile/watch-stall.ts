@@ -9,7 +9,7 @@ export async function watchStall(run: JobRun): Promise<void> {
   const plan = run.plan?.value;
   if (plan === undefined) return;
   const applied = run.tracker.applied(plan.shards.length);
-  if (applied > run.lastApplied) {
+  if (applied !== run.lastApplied) {
     run.lastApplied = applied;
     run.movedAt = run.now;
   }
@@ -21,7 +21,8 @@ export async function watchStall(run: JobRun): Promise<void> {
   }
   const quietMs = run.now - run.movedAt;
   if (quietMs > run.options.stalledJobMs) return run.fail(`${stallReason(run, quietMs)}; it was given up`);
-  if (quietMs > run.options.healMs && run.now - run.healedAt > run.options.healMs) await enqueueOpenEpochs(run);
+  const healMs = plan.spec.log.storage === 'none' ? run.options.healUnloggedMs : run.options.healMs;
+  if (quietMs > healMs && run.now - run.healedAt > healMs) await giveOutMissing(run);
   await run.say(quietMs > run.options.quietJobMs ? stallReason(run, quietMs) : null);
 }
 
@@ -40,27 +41,28 @@ function stallReason(run: JobRun, quietMs: number): string {
   return `no gradient applied for ${since}: waiting for ${waits.join(' and ')}`;
 }
 
-/** The queue is empty and still pushes are missing. The ledgers drop what they have, so enqueueing again can only help. */
-async function enqueueOpenEpochs(run: JobRun): Promise<void> {
+/** The queue is empty and still pushes are missing: their chunks are given out again. The ledgers drop what they have. */
+async function giveOutMissing(run: JobRun): Promise<void> {
   const plan = run.plan?.value;
   if (plan === undefined || run.pendingChunks > 0) return;
   run.healedAt = run.now;
+  const { cluster, log } = run.deps;
   const { epochsEnqueued } = coordinationOf(run.record);
-  await run.deps.cluster.createStreams(run.id, plan.spec.log);
-  for (const epoch of openEpochs(run, epochsEnqueued)) {
-    run.deps.log.warn({ job: run.id, epoch }, `Epoch ${epoch} lacks pushes though its queue is empty: enqueued again`);
-    await run.deps.cluster.enqueueEpoch(run.id, epoch, plan.chunks);
+  const missing = new Map<number, Set<number>>();
+  for (const { shard, instance } of plan.shards) {
+    // Without an owner, or before it answers, nobody knows: the next look will.
+    if (instance === null) return;
+    const account = await cluster.ledger(instance, run.id, shard, epochsEnqueued).catch(() => null);
+    if (account === null) return;
+    for (const { epoch, chunks } of account.missing)
+      missing.set(epoch, new Set([...(missing.get(epoch) ?? []), ...chunks]));
   }
-}
-
-/** Epochs that some shard still counts as open; all, where the shards do not say. */
-function openEpochs(run: JobRun, epochsEnqueued: number): number[] {
-  const shards = run.plan?.value.shards ?? [];
-  const named = new Set<number>();
-  for (const { shard } of shards) {
-    const counts = run.tracker.shard(shard)?.event.epochsApplied ?? [];
-    for (let at = 0; at < counts.length; at += 2) named.add(counts[at] as number);
-  }
-  const all = Array.from({ length: epochsEnqueued }, (_, epoch) => epoch);
-  return named.size === 0 ? all : all.filter((epoch) => named.has(epoch));
+  await cluster.createStreams(run.id, plan.spec.log);
+  const again = [...missing].map(([epoch, chunks]) => ({ epoch, chunks: [...chunks].sort((a, b) => a - b) }));
+  for (const { epoch, chunks } of again)
+    log.warn(
+      { job: run.id, epoch, chunks: chunks.length },
+      `Epoch ${epoch} lacks pushes of ${chunks.length} chunks though the queue is empty: given out again`,
+    );
+  await cluster.giveOutAgain(run.id, again);
 }

@@ -5,13 +5,14 @@ import type {
   JobEvent,
   JobPlan,
   Member,
+  MissingChunks,
   PrepareReply,
   PrepareRequest,
   Role,
   ShardLedger,
 } from '@downpour/contracts';
 import { chunksInEpoch, DownpourError, examplesInPush, expectedPushes, pushesInChunk } from '@downpour/contracts';
-import type { CoordinatorPort, DatasetLookup } from '../ports.ts';
+import type { CoordinatorPort, DatasetLookup, ShardAccount } from '../ports.ts';
 import type { MemoryEvents, MemoryPlanRepository } from './memory-stores.ts';
 
 export const START = Date.parse('2026-11-24T12:00:00.000Z');
@@ -124,6 +125,10 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
     for (let chunk = 0; chunk < chunksInEpoch(plan); chunk++) this.chunks.get(jobId)?.push({ epoch, chunk });
     this.#enqueuedOnce.add(`${jobId}/${epoch}`);
   }
+  async giveOutAgain(jobId: string, missing: MissingChunks): Promise<void> {
+    this.#mayFail();
+    for (const { epoch, chunks } of missing) for (const chunk of chunks) this.chunks.get(jobId)?.push({ epoch, chunk });
+  }
   async pendingChunks(jobId: string): Promise<number> {
     this.#mayFail();
     return this.chunks.get(jobId)?.length ?? 0;
@@ -132,10 +137,10 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
     this.#mayFail();
     this.evaluations.push(task);
   }
-  async ledger(instance: string, jobId: string, shard: number): Promise<{ ledger: ShardLedger; complete: boolean }> {
+  async ledger(instance: string, jobId: string, shard: number, missingBelow = 0): Promise<ShardAccount> {
     if (!this.alive.has(instance)) throw new DownpourError('timeout', `${instance} does not answer`);
     const ledger = this.#ledger(jobId, shard);
-    return { ledger, complete: ledger.applied === ledger.expected };
+    return { ledger, complete: ledger.applied === ledger.expected, missing: this.#missing(jobId, missingBelow) };
   }
   async publishEvent(jobId: string, event: JobEvent): Promise<void> {
     this.#mayFail();
@@ -201,6 +206,20 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
       this.#events.publish(jobId, { type: 'evaluation', at: this.at, evaluation, final, instance: 'w1' });
     }
     return tasks.length;
+  }
+
+  #missing(jobId: string, below: number): MissingChunks {
+    const plan = this.#plan(jobId);
+    const applied = new Set((this.log.get(jobId) ?? []).map(({ key }) => key));
+    const lacks = (epoch: number, chunk: number) =>
+      Array.from({ length: pushesInChunk(plan.chunks, chunk) }, (_, push) => `${epoch}/${chunk}/${push}`).some(
+        (key) => !applied.has(key),
+      );
+    const chunks = Array.from({ length: chunksInEpoch(plan.chunks) }, (_, chunk) => chunk);
+    return Array.from({ length: below }, (_, epoch) => ({
+      epoch,
+      chunks: chunks.filter((chunk) => lacks(epoch, chunk)),
+    })).filter((each) => each.chunks.length > 0);
   }
 
   #ledger(jobId: string, shard: number): ShardLedger {

@@ -31,6 +31,14 @@ export class ChunkQueue {
     );
   }
 
+  /** Adds chunks whether they were added before or not: their pushes got lost. */
+  enqueueAgain(tasks: readonly ChunkTask[]): Promise<void> {
+    const round = Date.now().toString(36);
+    return this.#queue.enqueue(
+      tasks.map((task) => ({ id: `${task.epoch}.${task.chunk}.${round}`, subject: this.#subject, task })),
+    );
+  }
+
   pending(): Promise<number> {
     return this.#queue.pending();
   }
