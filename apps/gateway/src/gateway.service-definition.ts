@@ -26,7 +26,7 @@ export interface GatewayParts {
 
 async function overNats(context: ServiceContext<GatewayConfig>): Promise<GatewayParts> {
   const link = await connectService(context);
-  const membership = await Membership.start(link);
+  const membership = await Membership.start(link, { attend: ['parameter-shard'] });
   return {
     ports: natsPorts(link, membership, context.instance),
     join: async () => {

@@ -43,7 +43,7 @@ export type { LeaseOptions } from './kv/lease.ts';
 export type { PlanListener } from './kv/plan-watcher.ts';
 export type { ConnectOptions } from './link/connect.ts';
 export type { LinkStatus, ServerInfo } from './link/nats-link.ts';
-export type { MemberChange } from './members/membership.ts';
+export type { MemberChange, MembershipOptions, Standing } from './members/membership.ts';
 export type { RefusalReason, Refusals, RefusalSource } from './refusals/refusals.ts';
 export type { StoredObject } from './objects/object-store.ts';
 export type { ParameterClientOptions } from './parameters/parameter-client.ts';

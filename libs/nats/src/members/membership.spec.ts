@@ -94,6 +94,22 @@ describe('membership', () => {
     await until('its key to expire', async () => (await start()).names().join() === 'watcher', 5000, 500);
   });
 
+  it('notices within a second and a half when one of a role that is attended to vanishes', async () => {
+    const watcher = await Membership.start(await nats.link(), { attend: ['worker'] });
+    all.push(watcher);
+    const link = await nats.link();
+    const doomed = await Membership.start(link);
+    await doomed.join(member('doomed'));
+    await until('it', () => watcher.members().length === 1);
+    await sleep(1500);
+    expect(watcher.members().length).toBe(1);
+    const before = performance.now();
+    await link.nc.close();
+    await until('it to go', () => watcher.members().length === 0);
+    expect(performance.now() - before).toBeGreaterThan(700);
+    expect(performance.now() - before).toBeLessThan(1500);
+  });
+
   it('does not call one gone that is connected but silent for a while, and does when it stays so', async () => {
     const watcher = await start('watcher');
     // As a process that is too busy to send heartbeats, and to answer.

@@ -1,5 +1,5 @@
 import { buckets, memberSchema, subjects } from '@downpour/contracts';
-import type { Member } from '@downpour/contracts';
+import type { Member, Role } from '@downpour/contracts';
 import { jetstream } from '@nats-io/jetstream';
 import { createInbox, headers } from '@nats-io/nats-core';
 import type { Msg, Subscription } from '@nats-io/nats-core';
@@ -19,6 +19,8 @@ const HEARTBEAT_MS = 1000;
 const SWEEP_MS = 200;
 /** Whoever has missed a heartbeat is asked whether it is there. */
 const PROBE_AFTER_MS = HEARTBEAT_MS + 100;
+/** Those that are attended to: four small messages a second for each. */
+const ATTEND_AFTER_MS = 250;
 /**
  * NATS answers for a member that has no connection any more ("no responders"): its process has died, or is about to connect again,
  * which takes 250 to 500 ms and a dial. A process that is merely busy or frozen is connected all the same.
@@ -39,6 +41,11 @@ export interface Standing {
   lapses: number;
 }
 
+export interface MembershipOptions {
+  /** Roles whose death should be noticed within a second, instead of two: for whoever must replace them. */
+  attend?: readonly Role[];
+}
+
 interface Known {
   member: Member;
   heardAt: number;
@@ -50,7 +57,7 @@ interface Known {
 /**
  * Who is alive. Every process renews its key `<role>.<instance>` each second; the bucket forgets keys after MEMBER_TTL_MS, for those
  * who come later. Those who are there hear the renewals themselves (a KV put is a message on the key's subject). A member that misses one is asked;
- * it is gone when NATS says for UNREACHABLE_MS that it has no connection (a killed process: within two seconds), or when it is
+ * it is gone when NATS says for UNREACHABLE_MS that it has no connection (a killed process: within two seconds, or one where `attend` says so), or when it is
  * silent for MEMBER_TTL_MS (a frozen one, a machine that lost its power or its network). Nobody is called gone while we are
  * the ones who cannot hear (not even ourselves): after
  * a lost connection, a frozen server or a pause of this process everyone gets the full time again.
@@ -59,6 +66,7 @@ interface Known {
  */
 export class Membership {
   readonly #link: NatsLink;
+  readonly #attended: ReadonlySet<Role>;
   readonly #prefix = `$KV.${buckets.members}.`;
   readonly #known = new Map<string, Known>();
   readonly #inbox = createInbox();
@@ -74,8 +82,9 @@ export class Membership {
   #confirmedUntil = -Infinity;
   #lapses = 0;
 
-  private constructor(link: NatsLink) {
+  private constructor(link: NatsLink, { attend = [] }: MembershipOptions) {
     this.#link = link;
+    this.#attended = new Set(attend);
     this.#offStatus = link.onStatus((status) => {
       // Whatever was decided meanwhile could not reach us.
       this.#confirmedUntil = -Infinity;
@@ -87,8 +96,8 @@ export class Membership {
   }
 
   /** Begins to listen. Resolves once every member there is is known. */
-  static async start(link: NatsLink): Promise<Membership> {
-    const membership = new Membership(link);
+  static async start(link: NatsLink, options: MembershipOptions = {}): Promise<Membership> {
+    const membership = new Membership(link, options);
     const subscribe = (subject: string, onMessage: (message: Msg) => void): Subscription =>
       link.nc.subscribe(subject, { callback: (error, message) => void (error === null && onMessage(message)) });
     membership.#subscriptions = [
@@ -193,7 +202,7 @@ export class Membership {
     }
     const known = this.#known.get(token);
     const now = performance.now();
-    if (known === undefined || now - known.heardAt <= PROBE_AFTER_MS) return;
+    if (known === undefined || now - known.heardAt <= this.#patienceMs(known.member)) return;
     if (head?.code !== 503) known.heardAt = now;
     known.unreachableAt = head?.code === 503 ? (known.unreachableAt ?? now) : null;
     if (known.unreachableAt !== null && now - known.unreachableAt >= UNREACHABLE_MS) this.#gone(token);
@@ -262,10 +271,14 @@ export class Membership {
     const deaf = ownHeardAt !== undefined && now - ownHeardAt > DEAF_AFTER_MS;
     if (heldUp || deaf || !this.#link.connected) return this.#forgive(own);
     for (const [key, { heardAt, member }] of this.#known) {
-      if (key === own || now - heardAt <= PROBE_AFTER_MS) continue;
+      if (key === own || now - heardAt <= this.#patienceMs(member)) continue;
       if (now - heardAt > MEMBER_TTL_MS) this.#gone(key);
       else this.#probe(key, member.instance);
     }
+  }
+
+  #patienceMs({ role }: Member): number {
+    return this.#attended.has(role) ? ATTEND_AFTER_MS : PROBE_AFTER_MS;
   }
 
   #probe(key: string, instance: string): void {
