@@ -7,7 +7,7 @@ export const shardConfigSchema = serviceConfigSchema('parameter-shard').extend({
     .optional()
     .describe(
       'A shard takes a snapshot after so many bytes of gradients: about what its next owner must replay. ' +
-        'Default: four times what the shard holds, but 32 MiB at least, and 256 MiB or what it holds at most',
+        'Default: four times what the shard holds, but 16 MiB at least, and 256 MiB or what it holds at most',
     ),
   SNAPSHOT_INTERVAL_MS: envDurationMs(100, 86_400_000)
     .default(30_000)

@@ -6,8 +6,11 @@ import { isStreamNotFound } from './jetstream-errors.ts';
 import { PushIntake } from './push-intake.ts';
 import { StreamReader } from './stream-reader.ts';
 
-/** Memory of a follower that is slower than its pushers: messages received and not handed over yet. */
-const WINDOW_BYTES = 48 * 2 ** 20;
+/**
+ * Memory of a follower that is slower than its pushers: messages received and not handed over yet. NATS cuts a connection that is 64 MiB behind, and a
+ * process that takes over another's shards replays several logs at once.
+ */
+const WINDOW_BYTES = 8 * 2 ** 20;
 
 /** The push log of one shard: the subject `dp.push.<job>.<shard>` of the job's stream. */
 export class JetStreamPushLog implements PushLog {

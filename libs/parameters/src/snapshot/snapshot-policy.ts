@@ -1,11 +1,11 @@
-const LEAST_LOG_BYTES = 32 * 2 ** 20;
+const LEAST_LOG_BYTES = 16 * 2 ** 20;
 const MOST_LOG_BYTES = 256 * 2 ** 20;
 /** A fifth of what is written are snapshots then, at most. */
 const LOG_TO_STATE = 4;
 
 /**
  * Bytes of gradients after which a snapshot of a shard of that many bytes is due, where nobody says otherwise. A recovery reads the snapshot and
- * replays the log: 32 MiB take it some tenths of a second. A large shard must be snapshotted more rarely, or more would be written
+ * replays the log: 16 MiB take it some tenths of a second on a busy machine. A large shard must be snapshotted more rarely, or more would be written
  * for snapshots than for gradients.
  */
 export const defaultLogBytes = (stateBytes: number): number =>
