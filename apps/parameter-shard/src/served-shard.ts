@@ -39,7 +39,8 @@ type State =
  * One shard that a plan gives to this process, from the moment it is given until it is let go of:
  *
  *     loading   newest whole snapshot, else the initial parameters; then the push log from there to its end. Tried again for as long as it takes.
- *     serving   each push of the log is applied as it comes; pulls are answered; snapshots are taken.
+ *     serving   each push of the log is applied as it comes; pulls are answered; snapshots are taken. While it hands over to
+ *               another process it goes on so, but without snapshots, until the other serves.
  *     failed    no state can be had that the log leads to: the job is told, and ends.
  *
  * It does not serve before it has caught up with the log, so no reader ever sees a state older than what the last owner showed. Nor does
@@ -84,6 +85,11 @@ export class ServedShard {
 
   get state(): State['kind'] {
     return this.#state.kind;
+  }
+
+  /** Its plan's owner; false: it hands over, or has let go. */
+  get owned(): boolean {
+    return this.#owned;
   }
 
   /** Memory held. */
@@ -163,6 +169,19 @@ export class ServedShard {
     if (this.#state.kind !== 'serving') return;
     if (this.#fold?.ledger.complete && !this.#complete) void this.#keepCompletion();
     else this.#state.snapshots.consider();
+  }
+
+  /** Another owns it now and loads it: answers pulls, as the log goes on, until that one serves. Stores, trims and reports nothing. */
+  handOver(): void {
+    if (!this.#owned) return;
+    this.#owned = false;
+    this.#log.info({ version: this.#fold?.version }, `Handing shard ${this.shard} over`);
+  }
+
+  /** Stores what no snapshot holds, so that the next owner has less to replay. A job without a log takes no push from here on: it would be lost. */
+  async prepareToLeave(): Promise<void> {
+    if (this.#unlogged !== null) await this.stopFollowing();
+    await this.finalSnapshot();
   }
 
   /** Applies nothing any more; what is there can still be pulled. Waits for the push in hand, but not for a store that is away. */
@@ -360,6 +379,7 @@ export class ServedShard {
 
   #fail(reason: string): void {
     this.#state = { kind: 'failed', reason };
+    if (!this.#owned) return;
     void this.#problems.fatal(reason, this.#released.signal, (signal) => this.#parts.fence.whenHolds(signal));
     this.#parts.onNews(this);
   }

@@ -198,6 +198,75 @@ describe('ShardHost', () => {
     expect(Buffer.compare(bytes, undisturbed)).toBe(0);
   });
 
+  it('answers pulls, as the log goes on, until its successor serves; stores, trims and reports nothing meanwhile', async () => {
+    const plan = fakePlan({ owners: ['a'] });
+    const moved = fakePlan({ owners: ['b'], ownership: 2 });
+    const handedOver = structuredClone(moved);
+    moved.shards[0]!.previous = { instance: 'a', ownership: 1 };
+    const a = startProcess('a', 1);
+    a.host.onPlan(plan);
+    push(plan, 0, 0, 3);
+    await serving(0, 3);
+    await until('its snapshot', () => cluster.snapshots('job-a', 0).positions[0] === 3);
+    const kept = cluster.snapshots('job-a', 0).positions;
+    const [firstKept] = cluster.log('job-a', 0).sequences;
+    a.host.onPlan(moved);
+    const told = () => cluster.ofType('shard').filter(({ instance }) => instance === 'a').length;
+    const before = told();
+    push(plan, 0, 3, 9);
+    await until('the pushes', () => pull(a, request(plan, 0)).header.version === 9);
+    expect(cluster.snapshots('job-a', 0).positions).toEqual(kept);
+    expect(cluster.log('job-a', 0).sequences[0]).toBe(firstKept);
+    const b = startProcess('b', 1);
+    b.host.onPlan(moved);
+    await until('the successor', () => codeOf(() => pull(b, request(moved, 0))) === undefined);
+    push(plan, 0, 9, 12);
+    await until('both', () =>
+      [pull(a, request(plan, 0)), pull(b, request(moved, 0))].every(({ header }) => header.version === 12),
+    );
+    expect(told()).toBe(before);
+    for (const { host } of [a, b]) host.onPlan(handedOver);
+    expect(codeOf(() => pull(a, request(plan, 0)))).toBe('not-owner');
+    push(plan, 0, 12);
+    await until('the end', () => pull(b, request(moved, 0)).header.version === 16);
+    await b.host.stopIntake();
+    await b.host.finish();
+    const [newest] = cluster.snapshots('job-a', 0).positions;
+    const bytes = await cluster.snapshots('job-a', 0).load(String(newest));
+    expect(Buffer.compare(bytes, await sealSnapshot(encodeSnapshot(expected(plan, 0, 16), newest!)))).toBe(0);
+  });
+
+  it('leaves once others serve what it had, or there is nobody who could', async () => {
+    const plan = fakePlan({ owners: ['a', 'a'] });
+    const a = startProcess('a');
+    a.host.onPlan(plan);
+    push(plan, 0, 0, 3);
+    await serving(0, 3);
+    await a.host.prepareToLeave();
+    // So the next owner has nothing to replay.
+    expect(cluster.snapshots('job-a', 0).positions).toEqual([3]);
+    let others = true;
+    let left = false;
+    const leaving = a.host.handOver(() => others).then(() => (left = true));
+    const moved = fakePlan({ owners: ['b', 'b'], ownership: 2 });
+    for (const placement of moved.shards) placement.previous = { instance: 'a', ownership: 1 };
+    a.host.onPlan(moved);
+    expect(pull(a, request(plan, 0)).header.version).toBe(3);
+    delete moved.shards[0]!.previous;
+    a.host.onPlan(structuredClone(moved));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect([left, codeOf(() => pull(a, request(plan, 0))), pull(a, request(plan, 1)).header.version]).toEqual([
+      false,
+      'not-owner',
+      0,
+    ]);
+    // It takes nothing more.
+    a.host.onPlan(fakePlan({ jobId: 'job-b', owners: ['a'] }));
+    expect(a.host.shards().map(({ jobId }) => jobId)).toEqual(['job-a']);
+    others = false;
+    await leaving;
+  });
+
   it('does not serve before it has replayed the log', async () => {
     const plan = fakePlan({ owners: ['a'] });
     push(plan, 0, 0, 12);

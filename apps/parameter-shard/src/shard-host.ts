@@ -6,8 +6,11 @@ import { OwnershipFence } from './ownership-fence.ts';
 import { ServedShard } from './served-shard.ts';
 import type { ServedShardParts } from './served-shard.ts';
 
-/** Half of what a stopping process has (SHUTDOWN_TIMEOUT_MS). */
-const FINISH_MS = 5000;
+/** Together they fit into what a stopping process has (SHUTDOWN_TIMEOUT_MS, 10 s). */
+const PREPARE_MS = 2500;
+const HAND_OVER_MS = 4000;
+const FINISH_MS = 3000;
+const POLL_MS = 20;
 
 export type ShardHostParts = Omit<ServedShardParts, 'onNews' | 'fence'> & {
   /** Whether the others count on this process. @default always */
@@ -29,6 +32,8 @@ export class ShardHost {
   /** Newest ownership that a plan has named, by key. */
   readonly #ownerships = new Map<string, number>();
   readonly #listeners = new Set<(shard: ServedShard) => void>();
+  /** Takes no more shards. */
+  #retiring = false;
   #stopping = false;
 
   constructor(parts: ShardHostParts) {
@@ -49,7 +54,7 @@ export class ShardHost {
   onPlan(plan: JobPlan): void {
     if (this.#stopping) return;
     const wanted = new Set<string>();
-    for (const { shard, instance, ownership } of plan.shards) {
+    for (const { shard, instance, ownership, previous } of plan.shards) {
       const key = keyOf(plan.jobId, shard);
       // Plans come by two ways, the watch and the fence's own look: the older may come last.
       if (ownership < (this.#ownerships.get(key) ?? 0)) {
@@ -57,11 +62,17 @@ export class ShardHost {
         continue;
       }
       this.#ownerships.set(key, ownership);
+      const served = this.#served.get(key);
+      if (previous?.instance === this.#parts.instance && served?.ownership === previous.ownership) {
+        wanted.add(key);
+        served.handOver();
+        continue;
+      }
       if (instance !== this.#parts.instance) continue;
       wanted.add(key);
-      if (this.#served.get(key)?.ownership === ownership) continue;
+      if (served?.ownership === ownership) continue;
       this.#release(key, 'not-owner');
-      this.#serve(plan, shard, ownership);
+      if (!this.#retiring) this.#serve(plan, shard, ownership);
     }
     for (const { jobId, shard } of this.shards()) {
       const key = keyOf(jobId, shard);
@@ -87,6 +98,21 @@ export class ShardHost {
         : `${this.#parts.instance} serves shard ${shard} of job ${jobId} by ownership ${served.ownership}, not ${ownership}: ` +
             "look into the job's plan",
     );
+  }
+
+  /** Before others are told that it leaves: so that they have little to replay. */
+  async prepareToLeave(): Promise<void> {
+    this.#retiring = true;
+    const prepared = Promise.all(this.shards().map((shard) => shard.prepareToLeave()));
+    await Promise.race([prepared, sleep(PREPARE_MS, undefined, { ref: false })]);
+  }
+
+  /** Goes on until others serve all that it has, as long as there are some that could (`possible`), and for HAND_OVER_MS at most. */
+  async handOver(possible: () => boolean): Promise<void> {
+    const begun = performance.now();
+    while (this.#served.size > 0 && possible() && performance.now() - begun < HAND_OVER_MS) await sleep(POLL_MS);
+    if (this.#served.size > 0 && possible())
+      this.#parts.log.warn('Left before others served its shards: pulls wait until they do');
   }
 
   /** Takes no shard and no push any more. Pulls are still answered: by what was applied. */

@@ -51,7 +51,7 @@ export class ShardReporter {
       bytes += shard.bytes;
       const event = shard.event();
       // Somebody newer may report by now.
-      if (holds && this.#isNews(shard, event)) ports.report(shard.jobId, event);
+      if (holds && shard.owned && this.#isNews(shard, event)) ports.report(shard.jobId, event);
     }
     metrics.holds(shards, bytes);
     const load = { shards: shards.loading + shards.serving, bytes };
@@ -71,7 +71,7 @@ export class ShardReporter {
 
   #tellNews(shard: ServedShard): void {
     // Told at the interval once it is certain that it is still ours.
-    if (!this.#parts.host.fence.holds) return;
+    if (!shard.owned || !this.#parts.host.fence.holds) return;
     const event = shard.event();
     this.#isNews(shard, event);
     this.#parts.ports

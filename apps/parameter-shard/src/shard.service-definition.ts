@@ -1,4 +1,5 @@
 import { subjects } from '@downpour/contracts';
+import type { Member } from '@downpour/contracts';
 import { connectService, Membership, NatsStrategy, PlanWatcher } from '@downpour/nats';
 import type { NatsLink } from '@downpour/nats';
 import { memberOf } from '@downpour/platform';
@@ -11,6 +12,12 @@ import { ShardMetrics } from './shard.metrics.ts';
 import { ShardModule } from './shard.module.ts';
 
 const PULLS: ReadonlySet<string> = new Set([subjects.pull('{instance}'), subjects.pushPull('{instance}')]);
+
+/** Somebody moves shards, and there is somebody to move them to. */
+const canTakeOver = (members: readonly Member[]): boolean =>
+  (['gateway', 'parameter-shard'] as const).every((role) =>
+    members.some((member) => member.role === role && !member.draining),
+  );
 
 /** Everything that makes the process a parameter-shard: main.ts runs it, tests start it in their own process. */
 export const shardService = (): ServiceDefinition<typeof shardConfigSchema> => {
@@ -56,7 +63,9 @@ export const shardService = (): ServiceDefinition<typeof shardConfigSchema> => {
         onLoad: (details) => membership.update({ details }),
       });
       shutdown.register('stopIntake', 'shards', async () => {
+        await host.prepareToLeave();
         membership.update({ draining: true });
+        await host.handOver(() => canTakeOver(membership.members()));
         await plans.stop();
         await host.stopIntake();
       });

@@ -9,6 +9,12 @@ export const shardPlacementSchema = z.strictObject({
   ranges: z.array(keyRangeSchema).describe("Sorted, disjoint; a shard's own vector is their concatenation"),
   instance: z.string().nullable().describe('Parameter-shard process that owns it; null while nobody does'),
   ownership: z.int().min(0),
+  previous: z
+    .strictObject({ instance: z.string(), ownership: z.int().min(0) })
+    .optional()
+    .describe(
+      'Owner before, which is alive and hands over: it answers pulls until the new one does, and does nothing else',
+    ),
 });
 export type ShardPlacement = z.infer<typeof shardPlacementSchema>;
 

@@ -95,6 +95,76 @@ describe('Coordinator, when members come and go', () => {
     expect(held()).toBe(2);
   });
 
+  it('lets the owner of a shard that moves answer pulls until the new one serves, and no longer', async () => {
+    const fixture = await Fixture.withMembers();
+    await fixture.submit('job', { shards: 6 });
+    await fixture.tick();
+    fixture.cluster.join('parameter-shard', 's3');
+    fixture.cluster.report('job');
+    await fixture.tick();
+    const [moved, ...others] = fixture.plan('job').shards.filter(({ instance }) => instance === 's3');
+    expect(others).toEqual([]);
+    expect(moved).toMatchObject({ ownership: 2, previous: { ownership: 1 } });
+    // It loads, and nothing else moves meanwhile.
+    fixture.cluster.report('job', { state: 'loading' });
+    await fixture.tick(60_000);
+    expect(fixture.plan('job').shards.filter(({ previous }) => previous !== undefined)).toEqual([moved]);
+    fixture.cluster.report('job');
+    await fixture.tick();
+    expect(fixture.plan('job').shards[moved!.shard]).not.toHaveProperty('previous');
+  });
+
+  it('has a process that leaves hand over, and keeps it at that while successors come and go', async () => {
+    const fixture = await Fixture.withMembers();
+    fixture.cluster.join('parameter-shard', 's3');
+    await fixture.submit('job', { shards: 1 });
+    await fixture.tick();
+    fixture.cluster.report('job');
+    fixture.cluster.drain('s1');
+    await fixture.tick();
+    const first = fixture.plan('job').shards[0];
+    expect(first).toMatchObject({ instance: 's2', ownership: 2, previous: { instance: 's1', ownership: 1 } });
+    fixture.cluster.leave('s2');
+    await fixture.tick();
+    expect(fixture.plan('job').shards[0]).toMatchObject({
+      instance: 's3',
+      ownership: 3,
+      previous: { instance: 's1', ownership: 1 },
+    });
+    fixture.cluster.leave('s1');
+    await fixture.tick();
+    expect(fixture.plan('job').shards[0]).not.toHaveProperty('previous');
+    expect((await fixture.runToEnd('job')).state).toBe('succeeded');
+  });
+
+  it('asks nothing of an owner that is gone, or cannot serve', async () => {
+    const fixture = await Fixture.withMembers();
+    await fixture.submit('job');
+    await fixture.tick();
+    fixture.cluster.report('job');
+    fixture.cluster.leave('s1');
+    await fixture.tick();
+    expect(fixture.plan('job').shards.every(({ previous }) => previous === undefined)).toBe(true);
+    fixture.cluster.join('parameter-shard', 's3');
+    fixture.cluster.report('job', { state: 'failed', reason: 'no' });
+    await fixture.tick();
+    expect(fixture.plan('job').shards.every(({ previous }) => previous === undefined)).toBe(true);
+  });
+
+  it('moves no shard of a job without a log to even the load: what its owner has applied is nowhere else', async () => {
+    const fixture = await Fixture.withMembers();
+    await fixture.submit('job', { shards: 6, log: { storage: 'none', replicas: 1 } });
+    await fixture.tick();
+    fixture.cluster.join('parameter-shard', 's3');
+    fixture.cluster.report('job');
+    await fixture.tick(60_000);
+    expect(owners(fixture).filter(([instance]) => instance === 's3')).toEqual([]);
+    fixture.cluster.drain('s1');
+    await fixture.tick();
+    expect(owners(fixture).filter(([instance]) => instance === 's1')).toEqual([]);
+    expect(fixture.plan('job').shards.every(({ previous }) => previous === undefined)).toBe(true);
+  });
+
   it('evens the load over jobs: a joiner takes the shard of one of two jobs that share a process', async () => {
     const fixture = await Fixture.withMembers();
     fixture.cluster.leave('s2');

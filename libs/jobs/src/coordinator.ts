@@ -174,7 +174,7 @@ export class Coordinator {
     const following = this.#deps.events.follow(run.id, after, (event, sequence) => {
       run.tracker.apply(event, sequence, run.now);
       if (event.type === 'evaluation' && !event.final) run.evaluationsOut = 0;
-      if (callsForAction(event) && this.#options.tickMs > 0) void this.#look(run);
+      if ((callsForAction(event) || endsHandover(run, event)) && this.#options.tickMs > 0) void this.#look(run);
     });
     this.#follows.set(run.id, following);
     following.catch(() => this.#follows.delete(run.id));
@@ -207,6 +207,13 @@ export class Coordinator {
     const plans = [...this.#runs.values()].flatMap(({ plan, ended }) => (plan === null || ended ? [] : [plan.value]));
     return loadsOf(this.#deps.cluster.members(), plans);
   }
+}
+
+/** The new owner serves: the one before it waits for the word to let go. */
+function endsHandover(run: JobRun, event: JobEvent): boolean {
+  if (event.type !== 'shard' || event.state !== 'serving') return false;
+  const placement = run.plan?.value.shards[event.shard];
+  return placement?.previous !== undefined && placement.ownership === event.ownership;
 }
 
 function callsForAction(event: JobEvent): boolean {

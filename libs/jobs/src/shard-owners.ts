@@ -65,20 +65,45 @@ export function firstOwners(ranges: readonly KeyRange[][], loads: Map<string, Lo
   return placements;
 }
 
+/** The owner before is not needed any more once the new one serves, or it has gone itself. */
+export function endHandovers(
+  shards: readonly ShardPlacement[],
+  members: readonly Member[],
+  serves: (placement: ShardPlacement) => boolean,
+): ShardPlacement[] {
+  return shards.map((placement) => {
+    const { previous, ...rest } = placement;
+    if (previous === undefined) return placement;
+    const there = members.some(({ role, instance }) => role === 'parameter-shard' && instance === previous.instance);
+    return there && !serves(placement) ? placement : rest;
+  });
+}
+
+/** To another owner. One that is alive and serves answers pulls until that one does, if the shard is such that both may (`handOver`). */
+function moveTo(placement: ShardPlacement, to: string, handOver: boolean): ShardPlacement {
+  const { previous, ...rest } = placement;
+  const { instance, ownership } = placement;
+  // While a handover is under way only the owner before has anything to show.
+  const kept = previous ?? (handOver && instance !== null ? { instance, ownership } : undefined);
+  const moved = { ...rest, instance: to, ownership: ownership + 1 };
+  return kept === undefined || kept.instance === to ? moved : { ...moved, previous: kept };
+}
+
 /**
  * Gives every shard whose owner has gone, is leaving or has given up (`failed`) to a live process. With nobody to take it, a shard of a
  * vanished owner has none (null) and waits; one of a process that is leaving stays. Ownership grows with
- * every new owner, so that an old one which comes back is fenced.
+ * every new owner, so that an old one which comes back is fenced. One that is leaving hands over, where the job's shards can be (`canHandOver`).
  */
 export function repairOwners(
   shards: readonly ShardPlacement[],
   members: readonly Member[],
   loads: Map<string, Load>,
   failed: ReadonlySet<number> = new Set(),
+  canHandOver = true,
 ): { shards: ShardPlacement[]; moves: Move[] } {
   const moves: Move[] = [];
   const repaired = shards.map((placement): ShardPlacement => {
-    const { shard, instance, ranges, ownership } = placement;
+    const { shard, instance, ranges } = placement;
     const owner = members.find((member) => member.role === 'parameter-shard' && member.instance === instance);
     const why = whyMove(instance, owner, failed.has(shard));
     if (why === null) return placement;
@@ -88,7 +113,8 @@ export function repairOwners(
     if (to === null && (owner !== undefined || instance === null)) return placement;
     take(loads, to, ranges);
     moves.push({ shard, from: instance, to, why });
-    return { ...placement, instance: to, ownership: to === null ? ownership : ownership + 1 };
+    if (to === null) return { ...placement, instance: null };
+    return moveTo(placement, to, canHandOver && owner?.draining === true && !failed.has(shard));
   });
   return { shards: repaired, moves };
 }
@@ -102,7 +128,7 @@ function whyMove(instance: string | null, owner: Member | undefined, failed: boo
 
 /**
  * One shard of this job from the process with most shards to the one with least, when that evens the load: a process that joins in
- * mid-job is of use at once. Counts shards of all jobs. Null when nothing is gained.
+ * mid-job is of use at once. Counts shards of all jobs. The owner answers pulls until the new one does. Null when nothing is gained.
  */
 export function rebalance(
   shards: readonly ShardPlacement[],
@@ -122,9 +148,7 @@ export function rebalance(
   if (moved === undefined) return null;
   const [to] = least;
   return {
-    shards: shards.map((placement) =>
-      placement.shard === moved.shard ? { ...placement, instance: to, ownership: placement.ownership + 1 } : placement,
-    ),
+    shards: shards.map((placement) => (placement.shard === moved.shard ? moveTo(placement, to, true) : placement)),
     moves: [{ shard: moved.shard, from, to, why: `${to} has room` }],
   };
 }

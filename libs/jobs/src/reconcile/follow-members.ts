@@ -1,7 +1,7 @@
-import type { JobPlan } from '@downpour/contracts';
+import type { JobPlan, ShardPlacement } from '@downpour/contracts';
 import type { JobRun } from '../job-run.ts';
 import type { Load, Move } from '../shard-owners.ts';
-import { rebalance, repairOwners } from '../shard-owners.ts';
+import { endHandovers, rebalance, repairOwners } from '../shard-owners.ts';
 import { available } from '../waiting.ts';
 
 /** An owner that fails to serve a shard is replaced this often before the job is given up. */
@@ -18,11 +18,13 @@ export async function followMembers(run: JobRun, loads: () => Map<string, Load>,
   if (plan === undefined) return;
   const members = run.deps.cluster.members();
   const failed = failedShards(run, plan);
-  const repaired = repairOwners(plan.shards, members, loads(), failed);
+  const settled = endHandovers(plan.shards, members, (placement) => serves(run, placement));
+  const repaired = repairOwners(settled, members, loads(), failed, hasLog(plan));
   let { shards, moves } = repaired;
-  if (moves.length === 0) ({ shards, moves } = evenLoad(run, plan, loads(), times) ?? repaired);
+  if (moves.length === 0) ({ shards, moves } = evenLoad(run, { ...plan, shards: settled }, loads(), times) ?? repaired);
   const warmstartWorker = warmstartOf(run, plan);
-  if (moves.length === 0 && warmstartWorker === plan.warmstartWorker) return;
+  const handedOver = settled.some((placement, at) => placement !== plan.shards[at]);
+  if (moves.length === 0 && !handedOver && warmstartWorker === plan.warmstartWorker) return;
   await run.savePlan({ ...plan, shards, warmstartWorker });
   report(run, moves);
 }
@@ -42,13 +44,26 @@ function failedShards(run: JobRun, plan: JobPlan): Set<number> {
   return failed;
 }
 
-/** Only while every shard serves: a move pauses its shard for the time of a replay. */
+/** Its present owner has said that it serves the shard. */
+function serves(run: JobRun, { shard, ownership }: ShardPlacement): boolean {
+  const event = run.tracker.shard(shard)?.event;
+  return event?.state === 'serving' && event.ownership === ownership;
+}
+
+/** Two processes can follow one log; a push that is in none is known to one of them alone. */
+function hasLog(plan: JobPlan): boolean {
+  return plan.spec.log.storage !== 'none';
+}
+
+/** One at a time, and only while every shard serves: a move costs a replay. Without a log it would cost pushes. */
 function evenLoad(run: JobRun, plan: JobPlan, loads: Map<string, Load>, times: MoveTimes) {
-  if (run.now - times.movedAt < run.options.rebalanceMs) return null;
-  const serving = plan.shards.every(({ shard, ownership }) => {
-    const event = run.tracker.shard(shard)?.event;
-    return event?.state === 'serving' && event.ownership === ownership && !event.complete;
-  });
+  if (run.now - times.movedAt < run.options.rebalanceMs || !hasLog(plan)) return null;
+  const serving = plan.shards.every(
+    (placement) =>
+      placement.previous === undefined &&
+      serves(run, placement) &&
+      run.tracker.shard(placement.shard)?.event.complete === false,
+  );
   const moved = serving ? rebalance(plan.shards, loads) : null;
   if (moved !== null) times.movedAt = run.now;
   return moved;

@@ -305,6 +305,23 @@ describe.each([
     expect(performance.now() - began).toBeLessThan(2000);
   });
 
+  it('asks the owner before as long as it hands over, and the new one when that has gone', async () => {
+    const next = await startShard('heir');
+    next.vector = shards.get('s0')!.vector;
+    next.ownership = 2;
+    next.refusal = new DownpourError('loading', 'wait');
+    const previous = { instance: 's0', ownership: 1 };
+    await changePlan(({ shards: [first] }) => Object.assign(first!, { instance: 'heir', ownership: 2, previous }));
+    await until('the plan', () => plans.current('job')?.shards[0]?.instance === 'heir');
+    expect(sameBytes((await client.pull(empty(), live)).vector, truth)).toBe(true);
+    expect(next.pulls).toBe(0);
+    // It has let go before the word of that is here.
+    shards.get('s0')!.refusal = new DownpourError('not-owner', 'no more');
+    next.refusal = null;
+    expect(sameBytes((await client.pull(empty(), live)).vector, truth)).toBe(true);
+    expect(next.pulls).toBe(1);
+  });
+
   it('ends with the job, and passes on what will not pass', async () => {
     shards.get('s1')!.refusal = new DownpourError('internal', 'broken');
     await expect(client.pull(empty(), live)).rejects.toMatchObject({ code: 'internal' });

@@ -44,12 +44,17 @@ const VECTORS_BESIDE_PUSHES = 3;
 /** What passes by itself: the coordinator names another owner, the owner finishes loading. */
 const PASSING: readonly ErrorCode[] = ['unavailable', 'not-owner', 'loading', 'timeout', 'not-found'];
 
-/** One pull, and who was asked. */
+/** One pull, and what the plan said of its shard. */
 interface UnderWay {
-  shard: number;
-  ownership: number;
+  placement: ShardPlacement;
   moved: AbortController;
 }
+
+/** Who may be asked for a shard: during a handover the owner before first, for the new one is still loading. */
+const ownersOf = ({ instance, ownership, previous }: ShardPlacement): { instance: string; ownership: number }[] => [
+  ...(previous === undefined ? [] : [previous]),
+  ...(instance === null ? [] : [{ instance, ownership }]),
+];
 
 /** Pulls from and pushes to the shards of one job, whoever owns them at the moment. */
 export class NatsParameterClient implements ParameterClient {
@@ -195,18 +200,19 @@ export class NatsParameterClient implements ParameterClient {
     const { jobId } = plan;
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
       const placement = this.#placement(shard);
-      if (placement.instance !== null) {
-        const underWay = { shard, ownership: placement.ownership, moved: new AbortController() };
+      const underWay = { placement, moved: new AbortController() };
+      for (const { instance, ownership } of ownersOf(placement)) {
+        if (underWay.moved.signal.aborted) break;
         this.#pulling.add(underWay);
         try {
           const { header, tensors } = await requests.request(
-            subjects.pull(placement.instance),
+            subjects.pull(instance),
             {
               type: 'pull',
               v: 1,
               jobId,
               shard,
-              ownership: placement.ownership,
+              ownership,
               // Without a log a new owner may have gone back, and come by the same version with other values.
               ifNotVersion: this.pushPulls ? -1 : (into.versions[shard] ?? -1),
               encoding,
@@ -223,11 +229,11 @@ export class NatsParameterClient implements ParameterClient {
           return;
         } catch (error) {
           if (!(error instanceof DownpourError) || !PASSING.includes(error.code)) throw error;
-          if (underWay.moved.signal.aborted) continue;
         } finally {
           this.#pulling.delete(underWay);
         }
       }
+      if (underWay.moved.signal.aborted) continue;
       await this.#changeOrPause(backoffMs, signal);
     }
   }
@@ -256,9 +262,12 @@ export class NatsParameterClient implements ParameterClient {
         await plans.next(plan.jobId, signal);
         // The newest: several may have come at once.
         const shards = plans.current(plan.jobId)?.shards ?? [];
-        for (const { shard, ownership, moved } of this.#pulling)
-          if (shards[shard]?.ownership !== ownership)
+        for (const { placement, moved } of this.#pulling) {
+          const { shard, ownership, previous } = placement;
+          const now = shards[shard];
+          if (now?.ownership !== ownership || now.previous?.ownership !== previous?.ownership)
             moved.abort(new DownpourError('not-owner', `Shard ${shard} of job ${plan.jobId} has another owner now`));
+        }
       }
     } catch {
       // It was closed.
