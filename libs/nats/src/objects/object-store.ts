@@ -111,11 +111,20 @@ export class ObjectStore {
     return Math.min(CHUNK_BYTES, this.#link.maxSliceBytes);
   }
 
+  /** Answers to what was asked before the connection was lost never come: no need to wait until that times out. */
+  async #whileConnected<R>(work: Promise<R>): Promise<R> {
+    let off = (): void => undefined;
+    const lost = new Promise<never>((_resolve, reject) => {
+      off = this.#link.onStatus(() => reject(new Error('the connection to NATS was lost')));
+    });
+    return Promise.race([work, lost]).finally(() => off());
+  }
+
   async #call<R>(name: string, work: (bucket: Bucket) => Promise<R>): Promise<R> {
     try {
       await this.#link.whenConnected(AbortSignal.timeout(CONNECT_PATIENCE_MS));
       this.#bucket ??= new Objm(this.#link.nc).open(buckets.objects);
-      return await work(await this.#bucket);
+      return await this.#whileConnected(work(await this.#bucket));
     } catch (cause) {
       if (cause instanceof DownpourError) throw cause;
       this.#bucket = undefined;
