@@ -21,7 +21,7 @@ export class EpochsService {
   /**
    * Safe to repeat: the queue drops a task that it has had. The tasks are in order, for the epoch's permutation has shuffled what
    * stands behind their numbers.
-   * @returns chunks of the epoch
+   * @returns chunks of the epoch that are to be trained
    * @throws DownpourError not-found when the job does not run, conflict when it is finishing, invalid-request
    */
   async enqueue({ jobId, epoch }: Pick<EnqueueEpochRequest, 'jobId' | 'epoch'>): Promise<number> {
@@ -37,15 +37,19 @@ export class EpochsService {
     }
     this.#warm(plan.dataset.id, plan.chunks.seed, epoch, plan.chunks.examples);
     const chunks = chunksInEpoch(plan.chunks);
+    // A job that begins from another's checkpoint goes on in the middle of an epoch.
+    const done = plan.origin?.done.find((part) => part.epoch === epoch)?.chunks;
+    const bits = Buffer.from(done ?? '', 'base64');
+    const isDone = (chunk: number): boolean => ((bits[chunk >> 3] ?? 0) & (1 << (chunk & 7))) !== 0;
     const tasks = Array.from({ length: chunks }, (_, chunk): ChunkTask => ({
       type: 'chunk',
       v: 1,
       jobId,
       epoch,
       chunk,
-    }));
+    })).filter(({ chunk }) => !isDone(chunk));
     await this.#queue.enqueue(jobId, tasks);
-    return chunks;
+    return tasks.length;
   }
 
   /** Workers will ask for examples in a moment: have them ready. What goes wrong is told to the worker that asks. */

@@ -1,6 +1,8 @@
 import type { ServiceContext } from '@downpour/platform';
 import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
+import { CheckpointsController } from './checkpoints/checkpoints.controller.ts';
+import { CheckpointsService } from './checkpoints/checkpoints.service.ts';
 import { ClusterController } from './cluster/cluster.controller.ts';
 import { CoordinatorHost } from './coordinator/coordinator.host.ts';
 import { DatasetRegistration } from './datasets/dataset-registration.ts';
@@ -26,16 +28,18 @@ export class GatewayModule {
     const datasets = new DatasetRegistry(ports.datasets, startedAt);
     const host = new CoordinatorHost(ports, datasets, log, config.MAX_RUNNING_JOBS);
     const streams = new OpenStreams();
+    const checkpoints = new CheckpointsService(ports.jobs, ports.blobs);
     shutdown.register('stopIntake', 'coordinator', () => host.stop());
     shutdown.register('finish', 'event streams', () => streams.endAll());
     return {
       module: GatewayModule,
-      controllers: [JobsController, DatasetsController, ClusterController, DocsController],
+      controllers: [JobsController, CheckpointsController, DatasetsController, ClusterController, DocsController],
       providers: [
         { provide: GATEWAY_PORTS, useValue: ports },
         { provide: DatasetRegistry, useValue: datasets },
         { provide: DatasetRegistration, useValue: new DatasetRegistration(ports) },
-        { provide: JobsService, useValue: new JobsService(ports.jobs, datasets) },
+        { provide: JobsService, useValue: new JobsService(ports.jobs, datasets, checkpoints) },
+        { provide: CheckpointsService, useValue: checkpoints },
         { provide: CoordinatorHost, useValue: host },
         { provide: OpenStreams, useValue: streams },
         { provide: UPLOAD_LIMIT, useValue: config.MAX_UPLOAD_BYTES },

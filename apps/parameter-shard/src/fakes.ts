@@ -1,5 +1,12 @@
-import type { JobEvent, JobPlan, PushHeader, ShardEvent, UpdateRuleSpec } from '@downpour/contracts';
-import { jobPlanSchema, jobSpecSchema } from '@downpour/contracts';
+import type {
+  CheckpointManifest,
+  JobEvent,
+  JobPlan,
+  PushHeader,
+  ShardEvent,
+  UpdateRuleSpec,
+} from '@downpour/contracts';
+import { DownpourError, jobPlanSchema, jobSpecSchema } from '@downpour/contracts';
 import { placeParameters, rangesLength } from '@downpour/parameters';
 import { fakeGradient, fakePushes, MemoryPushLog, MemorySnapshotStore } from '@downpour/parameters/fakes';
 import type { ShardPorts } from './ports.ts';
@@ -100,6 +107,15 @@ export class FakeCluster implements ShardPorts {
     return this.plans.get(jobId) ?? null;
   }
 
+  /** Checkpoints, by job and number. */
+  readonly checkpoints = new Map<string, { manifest: CheckpointManifest; file: Uint8Array }>();
+
+  async checkpoint(jobId: string, number: number) {
+    const stored = this.checkpoints.get(`${jobId}/${number}`);
+    if (stored === undefined) throw new DownpourError('not-found', `There is no checkpoint ${number} of ${jobId}`);
+    return { manifest: stored.manifest, file: pieces(stored.file) };
+  }
+
   report(_jobId: string, event: JobEvent): void {
     this.events.push(event);
   }
@@ -122,3 +138,7 @@ const entry = <V>(map: Map<string, V>, key: string, make: () => V): V => {
   map.set(key, value);
   return value;
 };
+
+async function* pieces(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.byteLength; at += 100) yield bytes.subarray(at, at + 100);
+}

@@ -1,4 +1,4 @@
-import { objects } from '@downpour/contracts';
+import { checkpointManifestSchema, objects } from '@downpour/contracts';
 import { EventBus, JetStreamPushLog, KvPlanRepository, NatsSnapshotStore, ObjectStore } from '@downpour/nats';
 import type { NatsLink } from '@downpour/nats';
 import type { ShardPorts } from './ports.ts';
@@ -17,6 +17,12 @@ export const natsPorts = (link: NatsLink): ShardPorts => {
       return new Float32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.byteLength / 4));
     },
     plan: async (jobId) => (await plans.get(jobId))?.value ?? null,
+    checkpoint: async (jobId, number) => {
+      const text = Buffer.from(await store.get(objects.checkpointManifest(jobId, number))).toString('utf8');
+      const manifest = checkpointManifestSchema.parse(JSON.parse(text));
+      const { stream: file } = await store.getStream(objects.checkpointModel(jobId, number));
+      return { manifest, file };
+    },
     report: (jobId, event) => events.report(jobId, event),
     publish: (jobId, event) => events.publish(jobId, event),
   };

@@ -1,4 +1,4 @@
-import type { JobEvent, JobPlan } from '@downpour/contracts';
+import type { CheckpointManifest, JobEvent, JobPlan } from '@downpour/contracts';
 import type { PushLog, SnapshotStore } from '@downpour/parameters';
 
 /** The cluster as a parameter-shard process sees it: NATS behind it, fakes in tests. */
@@ -9,6 +9,8 @@ export interface ShardPorts {
   initialParameters(jobId: string): Promise<Float32Array>;
   /** The job's plan as it is stored now; null when it is gone. */
   plan(jobId: string): Promise<JobPlan | null>;
+  /** A checkpoint: what it says of itself, and the bytes of its file as they come. @throws DownpourError not-found */
+  checkpoint(jobId: string, number: number): Promise<{ manifest: CheckpointManifest; file: AsyncIterable<Uint8Array> }>;
   /** An event that may get lost. */
   report(jobId: string, event: JobEvent): void;
   /** An event that must not: resolves when it is stored. */

@@ -1,8 +1,23 @@
-import type { JobPlan, LedgerReply, PullRequest, PushPullRequest, ShardEvent } from '@downpour/contracts';
+import type { JobPlan, LedgerReply, PlanOrigin, PullRequest, PushPullRequest, ShardEvent } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
-import type { ApplyOutcome, LogFollower, LoggedPush, SnapshotPolicyOptions } from '@downpour/parameters';
+import type {
+  ApplyOutcome,
+  CapturedShard,
+  LogFollower,
+  LoggedPush,
+  PushLog,
+  SnapshotPolicyOptions,
+} from '@downpour/parameters';
 import type { ParameterShard, ShardIdentity } from '@downpour/parameters';
-import { Ledger, recoverShard, shardIdentity, ShardLostError, UnloggedPushes } from '@downpour/parameters';
+import {
+  captureShard,
+  initialFromCheckpoint,
+  Ledger,
+  recoverShard,
+  shardIdentity,
+  ShardLostError,
+  UnloggedPushes,
+} from '@downpour/parameters';
 import type { Logger } from '@downpour/platform';
 import type { Tensor } from '@downpour/tensor';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
@@ -15,6 +30,7 @@ import { Snapshotter } from './snapshotter.ts';
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 3000;
+const STORE_TRIES = 10;
 /** Pushes are applied for so long before pulls get their turn. */
 const TURN_MS = 5;
 
@@ -29,6 +45,8 @@ export interface ServedShardParts {
   /** Something happened that should be told at once: it serves, it is complete, it failed. */
   onNews: (shard: ServedShard) => void;
 }
+
+export type ReleaseReason = 'not-owner' | 'paused' | 'job-ended';
 
 type State =
   | { kind: 'loading' }
@@ -51,6 +69,8 @@ export class ServedShard {
   readonly shard: number;
   readonly ownership: number;
   readonly #identity: ShardIdentity;
+  readonly #origin: PlanOrigin | undefined;
+  readonly #keepLog: boolean;
   readonly #parts: ServedShardParts;
   readonly #log: Logger;
   readonly #problems: ProblemReporter;
@@ -77,6 +97,8 @@ export class ServedShard {
     this.ownership = ownership;
     this.#identity = shardIdentity(plan, shard);
     this.#unlogged = plan.spec.log.storage === 'none' ? new UnloggedPushes() : null;
+    this.#origin = plan.origin;
+    this.#keepLog = plan.spec.keepLog;
     this.#parts = parts;
     this.#log = parts.log.child({ job: plan.jobId, shard, ownership });
     this.#problems = new ProblemReporter(plan.jobId, parts.instance, parts.ports, this.#log);
@@ -134,6 +156,11 @@ export class ServedShard {
     const ledger = shard.account(this.#parts.instance);
     const missing = missingBelow === undefined ? undefined : shard.ledger.missingChunks(missingBelow);
     return { type: 'ledger', v: 1, ledger, version: shard.version, complete: this.#complete, missing };
+  }
+
+  /** A copy of what it holds, at one version. @throws DownpourError as `pull`. */
+  capture(): CapturedShard {
+    return captureShard(this.#serving());
   }
 
   event(): ShardEvent {
@@ -195,19 +222,28 @@ export class ServedShard {
     if (this.#state.kind === 'serving') await this.#state.snapshots.final();
   }
 
-  /** Lets go: another process owns it, or its job has ended. Never rejects. */
-  async release(why: 'not-owner' | 'job-ended'): Promise<void> {
-    this.#owned = false;
+  /** Lets go: another process owns it, its job is paused or has ended. Never rejects. */
+  async release(why: ReleaseReason): Promise<void> {
+    // Nobody else owns a shard of a paused job: it is this one that stores it.
+    if (why !== 'paused') this.#owned = false;
     try {
       await this.stopFollowing();
       if (this.#state.kind !== 'serving') return;
       if (why === 'job-ended') await this.#state.snapshots.discard();
+      else if (why === 'paused') await this.#storeAll(this.#state.snapshots);
       else await this.#state.snapshots.settled();
     } catch (error) {
       this.#log.warn({ err: error }, 'Letting go of a shard was not clean');
     } finally {
+      this.#owned = false;
       this.#log.info({ why, version: this.#fold?.version }, `Let go of shard ${this.shard}`);
     }
+  }
+
+  /** Without it the log has what is missing, where the job has one; so it does not go on for ever. */
+  async #storeAll(snapshots: Snapshotter): Promise<void> {
+    for (let tries = 1; !(await snapshots.final()) && tries < STORE_TRIES; tries++)
+      await sleep(MAX_RETRY_MS, undefined, { ref: false });
   }
 
   #counted<Answer extends PullAnswer<string>>(answer: Answer): Answer {
@@ -268,11 +304,13 @@ export class ServedShard {
     const { ports, metrics, snapshotPolicy } = this.#parts;
     const { jobId, shard } = this;
     const began = performance.now();
-    const log = this.#unlogged ?? ports.log(jobId, shard);
+    const stored = ports.log(jobId, shard);
+    const log = this.#unlogged ?? (this.#keepLog ? untrimmed(stored) : stored);
     const store = ports.snapshots(jobId, shard);
     const recovered = await recoverShard(this.#identity, {
       store,
       initialParameters: () => ports.initialParameters(jobId),
+      ...(this.#origin === undefined ? {} : { initialShard: () => this.#begin(this.#origin!) }),
       onDamaged: (name, error) => this.#problems.tell('damaged-snapshot', `${name}: ${error.message}`),
     });
     signal.throwIfAborted();
@@ -311,6 +349,19 @@ export class ServedShard {
     );
     this.#parts.onNews(this);
     return true;
+  }
+
+  /** As the checkpoint has it that the job begins from. */
+  async #begin(origin: PlanOrigin): Promise<ParameterShard> {
+    const { job, checkpoint } = origin;
+    try {
+      const { manifest, file } = await this.#parts.ports.checkpoint(job, checkpoint);
+      return await initialFromCheckpoint(this.#identity, origin, manifest, file);
+    } catch (cause) {
+      const gone = cause instanceof DownpourError && (cause.code === 'not-found' || cause.code === 'internal');
+      if (!gone) throw cause;
+      throw new ShardLostError(`Checkpoint ${checkpoint} of job ${job} cannot be read: ${cause.message}`, { cause });
+    }
   }
 
   /** The next push of the log. Pulls get a turn when pushes keep coming. */
@@ -390,3 +441,9 @@ const aborted = (signal: AbortSignal): Promise<void> =>
     if (signal.aborted) resolve();
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
+
+/** A log that is to be kept is not trimmed behind snapshots. */
+const untrimmed = (log: PushLog): PushLog => ({
+  follow: (...given) => log.follow(...given),
+  trim: () => Promise.resolve(),
+});

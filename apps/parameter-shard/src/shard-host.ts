@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Standing } from './ownership-fence.ts';
 import { OwnershipFence } from './ownership-fence.ts';
 import { ServedShard } from './served-shard.ts';
-import type { ServedShardParts } from './served-shard.ts';
+import type { ReleaseReason, ServedShardParts } from './served-shard.ts';
 
 /** Together they fit into what a stopping process has (SHUTDOWN_TIMEOUT_MS, 10 s). */
 const PREPARE_MS = 2500;
@@ -53,6 +53,7 @@ export class ShardHost {
 
   onPlan(plan: JobPlan): void {
     if (this.#stopping) return;
+    if (plan.phase === 'paused') return this.#onPaused(plan);
     const wanted = new Set<string>();
     for (const { shard, instance, ownership, previous } of plan.shards) {
       const key = keyOf(plan.jobId, shard);
@@ -80,10 +81,19 @@ export class ShardHost {
     }
   }
 
+  /** Shards are stored and let go of. A paused plan has ownerships of its own, so that an older one that comes late gives nothing back. */
+  #onPaused({ jobId, shards }: JobPlan): void {
+    for (const { shard, ownership } of shards) {
+      const key = keyOf(jobId, shard);
+      if (ownership < (this.#ownerships.get(key) ?? 0)) return;
+      this.#ownerships.set(key, ownership);
+    }
+    this.#releaseAll(jobId, 'paused');
+  }
+
   /** The job has ended. */
   onRemoved(removed: string): void {
-    for (const { jobId, shard } of this.shards())
-      if (jobId === removed) this.#release(keyOf(jobId, shard), 'job-ended');
+    this.#releaseAll(removed, 'job-ended');
     for (const key of this.#ownerships.keys()) if (key.startsWith(`${removed}/`)) this.#ownerships.delete(key);
   }
 
@@ -146,7 +156,11 @@ export class ShardHost {
     }
   }
 
-  #release(key: string, why: 'not-owner' | 'job-ended'): void {
+  #releaseAll(job: string, why: ReleaseReason): void {
+    for (const { jobId, shard } of this.shards()) if (jobId === job) this.#release(keyOf(jobId, shard), why);
+  }
+
+  #release(key: string, why: ReleaseReason): void {
     const served = this.#served.get(key);
     if (served === undefined) return;
     this.#served.delete(key);

@@ -1,9 +1,18 @@
 import { subjects } from '@downpour/contracts';
 import type { Member } from '@downpour/contracts';
-import { connectService, Membership, NatsStrategy, PlanWatcher } from '@downpour/nats';
+import {
+  connectService,
+  KvPlanRepository,
+  Membership,
+  NatsStrategy,
+  ObjectStore,
+  PlanWatcher,
+  RequestClient,
+} from '@downpour/nats';
 import type { NatsLink } from '@downpour/nats';
 import { memberOf } from '@downpour/platform';
 import type { ServiceDefinition } from '@downpour/platform';
+import { CheckpointComposer } from './checkpoint/composer.ts';
 import { natsPorts } from './nats-ports.ts';
 import { ShardHost } from './shard-host.ts';
 import { ShardReporter } from './shard-reporter.ts';
@@ -42,7 +51,14 @@ export const shardService = (): ServiceDefinition<typeof shardConfigSchema> => {
         log,
         standing: () => membership.standing,
       });
-      return ShardModule.forRoot(host);
+      const plans = new KvPlanRepository(link);
+      const composer = new CheckpointComposer({
+        requests: new RequestClient(link),
+        store: new ObjectStore(link),
+        plan: async (jobId) => (await plans.get(jobId))?.value ?? null,
+        log,
+      });
+      return ShardModule.forRoot(host, composer);
     },
     strategy: (_app, { instance }) =>
       new NatsStrategy(link, {

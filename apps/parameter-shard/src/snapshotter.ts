@@ -53,10 +53,11 @@ export class Snapshotter {
     return this.#policy.pending;
   }
 
-  /** What no snapshot holds yet is stored; call once nothing is applied any more. */
-  async final(): Promise<void> {
+  /** What no snapshot holds yet is stored; call once nothing is applied any more. False: that did not work. */
+  async final(): Promise<boolean> {
     await this.settled();
     if (this.#policy.pending && this.#parts.isOwner()) await this.#begin();
+    return !this.#policy.pending;
   }
 
   /** Nothing is being stored any more. */

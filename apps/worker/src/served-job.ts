@@ -75,6 +75,11 @@ export class ServedJob {
     }
   }
 
+  /** Something of it is under way. */
+  get busy(): boolean {
+    return this.#inUse.size > 0;
+  }
+
   failed(): void {
     this.#pausedUntilMs = performance.now() + PAUSES_MS[Math.min(this.#failures, PAUSES_MS.length - 1)]!;
     this.#failures += 1;

@@ -22,16 +22,23 @@ export interface LifecycleParts {
 export class WorkerLifecycle {
   readonly #context: ServiceContext<WorkerConfig>;
   readonly #parts: LifecycleParts;
+  #worker: Worker | null = null;
 
   constructor(context: ServiceContext<WorkerConfig>, parts: LifecycleParts) {
     this.#context = context;
     this.#parts = parts;
   }
 
+  /** As Worker.holds. */
+  holds(jobId: string): boolean {
+    return this.#worker?.holds(jobId) ?? false;
+  }
+
   async start(): Promise<void> {
     const { instance, config, metrics: registry, log, shutdown } = this.#context;
     const { verbs, evaluations, plans, membership, engine } = this.#parts;
     const worker = new Worker({ instance, config, verbs, evaluations, metrics: new WorkerMetrics(registry), log });
+    this.#worker = worker;
     shutdown.register('stopIntake', 'worker', () => {
       worker.stopIntake();
       membership.update({ draining: true });

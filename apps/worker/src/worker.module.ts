@@ -26,6 +26,7 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { WORKER_VERBS } from './ports.ts';
 import { NatsVerbs } from './nats-verbs.ts';
+import { HoldsController } from './holds.controller.ts';
 import { PrepareController } from './prepare.controller.ts';
 import type { WorkerConfig } from './worker.config.ts';
 import { WorkerLifecycle } from './worker.lifecycle.ts';
@@ -69,7 +70,7 @@ export class WorkerModule {
     return {
       module: WorkerModule,
       imports: [NatsModule.forRoot(link)],
-      controllers: [PrepareController],
+      controllers: [PrepareController, HoldsController],
       providers: [verbs, lifecycle],
     };
   }

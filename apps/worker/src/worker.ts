@@ -29,6 +29,7 @@ export class Worker {
   readonly #parts: WorkerParts;
   readonly #jobs: ServedJobs;
   readonly #loop: WorkerLoop;
+  readonly #ahead: ChunkAhead;
 
   constructor(parts: WorkerParts) {
     const { instance, config, verbs, evaluations, metrics, log } = parts;
@@ -45,6 +46,7 @@ export class Worker {
       () => this.#loop.wake(),
     );
     const ahead = new ChunkAhead(this.#jobs, verbs, (job, error) => this.#onQueueProblem(job, error));
+    this.#ahead = ahead;
     const evaluator = new Evaluator(instance, this.#jobs, verbs, log, parts.planWaitMs);
     this.#loop = new WorkerLoop({ instance, ahead, evaluator, evaluations, verbs, metrics, log });
   }
@@ -54,8 +56,16 @@ export class Worker {
   }
 
   onPlan(plan: JobPlan): void {
-    if (!this.#jobs.get(plan.jobId)) this.#parts.log.info({ job: plan.jobId }, 'Serving a job');
+    if (plan.phase !== 'paused' && !this.#jobs.get(plan.jobId))
+      this.#parts.log.info({ job: plan.jobId }, 'Serving a job');
     this.#jobs.onPlan(plan);
+  }
+
+  /** Whether it works on anything of a job, or may yet take a chunk of it: its plan says so, as far as this worker has heard. */
+  holds(jobId: string): boolean {
+    const job = this.#jobs.get(jobId);
+    if (job === undefined) return false;
+    return job.plan.phase === 'training' || job.busy || this.#ahead.held?.job === job;
   }
 
   onGone(jobId: string): void {

@@ -2,6 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { createParser } from 'eventsource-parser';
 import { TERMINAL_STATES } from '@downpour/contracts';
 import type {
+  CheckpointManifest,
+  CheckpointSummary,
   Cluster,
   DatasetRecord,
   DatasetSpec,
@@ -9,10 +11,17 @@ import type {
   JobLedger,
   JobRecord,
   JobSpecInput,
+  JobState,
   Member,
   Problem,
 } from '@downpour/contracts';
 import { GatewayError } from './gateway-error.ts';
+
+export interface WaitOptions {
+  onChange?: (job: JobRecord) => void;
+  signal?: AbortSignal;
+  pollMs?: number;
+}
 
 /** Downpour's HTTP API. Every method throws GatewayError when the gateway says no. */
 export class GatewayClient {
@@ -36,10 +45,12 @@ export class GatewayClient {
   }
 
   /** Waits for the job to end; `onChange` sees each record on the way. A gateway that is being replaced is waited for. */
-  async untilTerminal(
-    id: string,
-    options: { onChange?: (job: JobRecord) => void; signal?: AbortSignal; pollMs?: number } = {},
-  ): Promise<JobRecord> {
+  untilTerminal(id: string, options: WaitOptions = {}): Promise<JobRecord> {
+    return this.untilState(id, [], options);
+  }
+
+  /** As `untilTerminal`, or until it is in one of these states. */
+  async untilState(id: string, states: readonly JobState[], options: WaitOptions = {}): Promise<JobRecord> {
     for (;;) {
       options.signal?.throwIfAborted();
       const job = await this.job(id).catch((error: unknown) => {
@@ -48,7 +59,7 @@ export class GatewayClient {
       });
       if (job) {
         options.onChange?.(job);
-        if (TERMINAL_STATES.includes(job.state)) return job;
+        if (TERMINAL_STATES.includes(job.state) || states.includes(job.state)) return job;
       }
       await sleep(options.pollMs ?? 500, undefined, options.signal ? { signal: options.signal } : {});
     }
@@ -80,6 +91,37 @@ export class GatewayClient {
 
   async cancel(id: string): Promise<void> {
     await this.call(`/v1/jobs/${id}/cancel`, { method: 'POST', signal: AbortSignal.timeout(3000) });
+  }
+
+  /** The job is on its way to `paused` when this resolves: `untilState` waits for it. */
+  async pause(id: string): Promise<JobRecord> {
+    return (await (await this.call(`/v1/jobs/${id}/pause`, { method: 'POST' })).json()) as JobRecord;
+  }
+
+  /** The job is in line again when this resolves. */
+  async resume(id: string): Promise<JobRecord> {
+    return (await (await this.call(`/v1/jobs/${id}/resume`, { method: 'POST' })).json()) as JobRecord;
+  }
+
+  /** Asks for a checkpoint; it is `pending` when this resolves. */
+  async takeCheckpoint(id: string): Promise<CheckpointSummary> {
+    return (await (await this.call(`/v1/jobs/${id}/checkpoints`, { method: 'POST' })).json()) as CheckpointSummary;
+  }
+
+  /** Newest last. */
+  async checkpoints(id: string): Promise<CheckpointSummary[]> {
+    const response = await this.call(`/v1/jobs/${id}/checkpoints`);
+    return ((await response.json()) as { checkpoints: CheckpointSummary[] }).checkpoints;
+  }
+
+  async checkpointManifest(id: string, number: number): Promise<CheckpointManifest> {
+    return (await (await this.call(`/v1/jobs/${id}/checkpoints/${number}/manifest.json`)).json()) as CheckpointManifest;
+  }
+
+  /** model.safetensors of a checkpoint, as it comes. */
+  async checkpointModel(id: string, number: number): Promise<ReadableStream<Uint8Array>> {
+    const { body } = await this.call(`/v1/jobs/${id}/checkpoints/${number}/model.safetensors`);
+    return body as ReadableStream<Uint8Array>;
   }
 
   async model(id: string): Promise<Uint8Array> {

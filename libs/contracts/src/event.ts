@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkpointSummarySchema } from './checkpoint.ts';
 import { evaluationSchema, jobStateSchema, shardLedgerSchema } from './job.ts';
 
 const at = z.iso.datetime().describe('ISO 8601');
@@ -42,6 +43,11 @@ export const jobEventSchema = z
       evaluation: evaluationSchema,
       final: z.boolean(),
       instance: z.string(),
+    }),
+    z.strictObject({
+      type: z.literal('checkpoint'),
+      at,
+      checkpoint: checkpointSummarySchema.describe('It is complete now, or has failed'),
     }),
     z.strictObject({
       type: z.literal('member'),

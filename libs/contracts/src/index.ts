@@ -9,6 +9,15 @@ export {
   expectedPushes,
   examplesInPush,
 } from './chunk-arithmetic.ts';
+export {
+  checkpointReasonSchema,
+  checkpointSourceSchema,
+  checkpointSummarySchema,
+  jobOriginSchema,
+} from './checkpoint.ts';
+export type { CheckpointReason, CheckpointSource, CheckpointSummary, JobOrigin } from './checkpoint.ts';
+export { checkpointLedgerSchema, checkpointManifestSchema, checkpointShardSchema } from './checkpoint-manifest.ts';
+export type { CheckpointLedger, CheckpointManifest, CheckpointShard } from './checkpoint-manifest.ts';
 export { clusterSchema } from './cluster.ts';
 export type { Cluster } from './cluster.ts';
 export {
@@ -45,6 +54,22 @@ export type { Variable, ParameterLayout, KeyRange, ChunkPlan } from './layout.ts
 export { roleSchema, memberSchema } from './member.ts';
 export type { Role, Member } from './member.ts';
 export {
+  captureShardReplySchema,
+  captureShardRequestSchema,
+  composeCheckpointReplySchema,
+  composeCheckpointRequestSchema,
+  readCaptureReplySchema,
+  readCaptureRequestSchema,
+} from './messages/checkpoint.ts';
+export type {
+  CaptureShardReply,
+  CaptureShardRequest,
+  ComposeCheckpointReply,
+  ComposeCheckpointRequest,
+  ReadCaptureReply,
+  ReadCaptureRequest,
+} from './messages/checkpoint.ts';
+export {
   chunkTaskSchema,
   enqueueEpochRequestSchema,
   enqueueEpochReplySchema,
@@ -58,6 +83,8 @@ export type {
   ExamplesRequest,
   ExamplesReply,
 } from './messages/chunk.ts';
+export { holdsReplySchema, holdsRequestSchema } from './messages/holds.ts';
+export type { HoldsReply, HoldsRequest } from './messages/holds.ts';
 export { inspectDatasetRequestSchema, inspectDatasetReplySchema } from './messages/dataset.ts';
 export type { InspectDatasetRequest, InspectDatasetReply } from './messages/dataset.ts';
 export { evaluateTaskSchema } from './messages/evaluate.ts';
@@ -74,8 +101,8 @@ export { pushSchema } from './messages/push.ts';
 export type { PushHeader } from './messages/push.ts';
 export { SUPPORTED_LAYERS, zooModelSchema, topologyModelSchema, modelSpecSchema } from './model-spec.ts';
 export type { ZooModel, ModelSpec } from './model-spec.ts';
-export { shardPlacementSchema, jobPlanSchema } from './plan.ts';
-export type { ShardPlacement, JobPlan } from './plan.ts';
+export { shardPlacementSchema, jobPlanSchema, planOriginSchema } from './plan.ts';
+export type { ShardPlacement, JobPlan, PlanOrigin } from './plan.ts';
 export { subjects, streams, buckets, objects, queueGroups } from './subjects.ts';
 export { updateRuleSchema } from './update-rule.ts';
 export type { UpdateRuleSpec } from './update-rule.ts';

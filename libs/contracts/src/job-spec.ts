@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { checkpointSourceSchema } from './checkpoint.ts';
 import { encodingSchema } from './encoding.ts';
 import { modelSpecSchema } from './model-spec.ts';
 import { updateRuleSchema } from './update-rule.ts';
@@ -114,6 +115,34 @@ export const jobSpecSchema = z
       .strictObject({ metric: metricSchema, value: z.number() })
       .optional()
       .describe('Stop once an evaluation reaches this: accuracy at least, loss at most'),
+    checkpointEvery: z
+      .number()
+      .positive()
+      .max(100_000)
+      .optional()
+      .describe(
+        'A checkpoint every so many epochs, fractions allowed. Default: only at a pause, at the end, and on request',
+      ),
+    keepCheckpoints: z
+      .int()
+      .min(1)
+      .max(1000)
+      .default(3)
+      .describe('Of the checkpoints that `checkpointEvery` takes, so many of the newest are kept'),
+    resumeFrom: checkpointSourceSchema
+      .optional()
+      .describe(
+        "Go on from another job's checkpoint: parameters, what the update rule remembers, and position. `epochs` counts from the first job's beginning",
+      ),
+    warmStartFrom: checkpointSourceSchema
+      .optional()
+      .describe("Begin with the parameters of another job's checkpoint, all else afresh"),
+    keepLog: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Keep every push, also after the end, so that `downpour replay` can rebuild any version of the parameters. Costs the bytes of all gradients',
+      ),
     onBadGradient: z
       .enum(['fail', 'skip'])
       .default('fail')
@@ -122,6 +151,10 @@ export const jobSpecSchema = z
           'counted as badDropped on every shard, and training goes on',
       ),
     log: pushLogSchema.default({ storage: 'file', replicas: 1 }),
+  })
+  .refine(({ resumeFrom, warmStartFrom }) => resumeFrom === undefined || warmStartFrom === undefined, {
+    path: ['warmStartFrom'],
+    message: 'give either resumeFrom or warmStartFrom, not both',
   })
   .meta({ id: 'JobSpec' });
 /** A spec with every default filled in. */

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import { checkpointSummarySchema, jobOriginSchema } from './checkpoint.ts';
 import { jobSpecSchema } from './job-spec.ts';
 
-/** queued -> preparing -> training -> finishing -> succeeded; failed and cancelled from anywhere (libs/jobs/src/job-state.ts). */
+/** queued -> preparing -> training -> finishing -> succeeded; paused by way of pausing, and back to queued; failed and cancelled from anywhere (libs/jobs/src/job-state.ts). */
 export const jobStateSchema = z
-  .enum(['queued', 'preparing', 'training', 'finishing', 'succeeded', 'failed', 'cancelled'])
+  .enum(['queued', 'preparing', 'training', 'pausing', 'paused', 'finishing', 'succeeded', 'failed', 'cancelled'])
   .meta({ id: 'JobState' });
 export type JobState = z.infer<typeof jobStateSchema>;
 
@@ -62,6 +63,13 @@ export const coordinationSchema = z.strictObject({
   eventSequence: z.int().min(0).describe("Last position in the job's events that this record reflects"),
   announced: z.string().nullable().describe('State and reason of the last state event'),
   trainedAt: z.string().nullable().describe('When the last push was applied, or training was stopped'),
+  pausedAt: z.string().nullable().default(null).describe('When it was asked to pause, until it trains again'),
+  pausedMs: z.number().min(0).default(0).describe('Time of earlier pauses, which does not count as training'),
+  checkpointsDue: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Number of the last checkpoint by time asked for: at n * checkpointEvery epochs'),
   cleaned: z.boolean().describe('Plan, streams and snapshots of the ended job are gone'),
 });
 export type Coordination = z.infer<typeof coordinationSchema>;
@@ -80,6 +88,8 @@ export const jobRecordSchema = z
     progress: jobProgressSchema.nullable(),
     evaluations: z.array(evaluationSchema).describe('Newest last; at most the last 1,000'),
     ledger: z.array(shardLedgerSchema),
+    checkpoints: z.array(checkpointSummarySchema).default([]).describe('Newest last'),
+    origin: jobOriginSchema.nullable().default(null).describe('The checkpoint it was begun from'),
     result: z
       .strictObject({
         loss: z.number(),

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jobOriginSchema } from './checkpoint.ts';
 import { datasetSummarySchema } from './dataset.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { chunkPlanSchema, keyRangeSchema, parameterLayoutSchema } from './layout.ts';
@@ -18,6 +19,14 @@ export const shardPlacementSchema = z.strictObject({
 });
 export type ShardPlacement = z.infer<typeof shardPlacementSchema>;
 
+/** A checkpoint that a job begins from, as shards and sharders need to know it. */
+export const planOriginSchema = jobOriginSchema.extend({
+  done: z
+    .array(z.strictObject({ epoch: z.int().min(0), chunks: z.base64() }))
+    .describe('Of epochs that the checkpoint has in part: one bit for each chunk that need not be trained again'),
+});
+export type PlanOrigin = z.infer<typeof planOriginSchema>;
+
 /**
  * All that shards, workers and sharders need to serve a running job: one KV record, written by the coordinator alone.
  * Processes watch the bucket and make what they do follow it; a deleted record means: let go of this job.
@@ -36,7 +45,11 @@ export const jobPlanSchema = z.strictObject({
     .nullable()
     .describe('While set, only this worker takes chunks of the job (paper, section 4.1)'),
   phase: z
-    .enum(['training', 'finishing'])
-    .describe('finishing: no more chunks; the last evaluation and the export go on'),
+    .enum(['training', 'pausing', 'paused', 'finishing'])
+    .describe(
+      'finishing: no more chunks; the last evaluation and the export go on. pausing: no more chunks, those in hand are finished. ' +
+        'paused: workers and shards let go of the job; shards store what they hold first',
+    ),
+  origin: planOriginSchema.optional(),
 });
 export type JobPlan = z.infer<typeof jobPlanSchema>;

@@ -6,7 +6,12 @@ export const subjects = {
   ledger: (instance: string) => `dp.shard.${instance}.ledger`,
   /** Core request to any process: is it there? NATS itself says that nobody answers. */
   presence: (instance: string) => `dp.member.${instance}`,
+  captureShard: (instance: string) => `dp.shard.${instance}.capture`,
+  readCapture: (instance: string) => `dp.shard.${instance}.read-capture`,
+  /** Core request to one worker. */
+  holds: (instance: string) => `dp.worker.${instance}.holds`,
   /** Stateless services, in queue groups. */
+  composeCheckpoint: 'dp.shard.compose-checkpoint',
   enqueueEpoch: 'dp.sharder.enqueue-epoch',
   inspectDataset: 'dp.sharder.inspect-dataset',
   examples: 'dp.sharder.examples',
@@ -41,9 +46,14 @@ export const objects = {
   snapshot: (jobId: string, shard: number, sequence: number) => `jobs/${jobId}/snapshots/${shard}/${sequence}`,
   modelTopology: (jobId: string) => `jobs/${jobId}/model.json`,
   modelWeights: (jobId: string) => `jobs/${jobId}/weights.bin`,
+  checkpointModel: (jobId: string, checkpoint: number) => `jobs/${jobId}/checkpoints/${checkpoint}/model.safetensors`,
+  checkpointManifest: (jobId: string, checkpoint: number) => `jobs/${jobId}/checkpoints/${checkpoint}/manifest.json`,
+  checkpointPrefix: (jobId: string, checkpoint: number) => `jobs/${jobId}/checkpoints/${checkpoint}/`,
+  /** Plan of an ended job whose push log was kept. */
+  keptPlan: (jobId: string) => `jobs/${jobId}/plan.json`,
   jobPrefix: (jobId: string) => `jobs/${jobId}/`,
   datasetFile: (digest: string) => `datasets/${digest}`,
 } as const;
 
-/** Queue groups of stateless services. Shards must not sit in one. */
-export const queueGroups = { sharders: 'dp-sharders', workers: 'dp-workers' } as const;
+/** Queue groups of stateless services. What is asked of a shard's owner must not go through one. */
+export const queueGroups = { sharders: 'dp-sharders', workers: 'dp-workers', shards: 'dp-shards' } as const;

@@ -24,6 +24,8 @@ export interface CoordinatorOptions {
   healUnloggedMs: number;
   /** No gradient applied for this long though the cluster is complete: the job fails. @default 3600000 */
   stalledJobMs: number;
+  /** A pause waits so long for chunks in hand; what takes longer is done again after it. @default 60000 */
+  pausePatienceMs: number;
   /** Attempts at a step that fails for no known reason, before the job fails. @default 8 */
   maxAttempts: number;
 }
@@ -41,5 +43,6 @@ export const DEFAULT_COORDINATOR_OPTIONS: CoordinatorOptions = {
   healMs: 150_000,
   healUnloggedMs: 2000,
   stalledJobMs: 3_600_000,
+  pausePatienceMs: 60_000,
   maxAttempts: 8,
 };

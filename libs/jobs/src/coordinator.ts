@@ -9,6 +9,7 @@ import { announce } from './reconcile/announce.ts';
 import { reconcileEnded } from './reconcile/ended.ts';
 import { reconcileFinishing } from './reconcile/finishing.ts';
 import { followMembers } from './reconcile/follow-members.ts';
+import { reconcilePausing } from './reconcile/pausing.ts';
 import { reconcilePreparing } from './reconcile/preparing.ts';
 import { reconcileQueued } from './reconcile/queued.ts';
 import { tellChanges } from './reconcile/tell-changes.ts';
@@ -39,7 +40,7 @@ export class Coordinator {
   readonly #underWay = new Set<Promise<void>>();
 
   constructor(deps: CoordinatorDependencies, options: Partial<CoordinatorOptions> = {}) {
-    this.#deps = deps;
+    this.#deps = { ...deps, wake: (id) => this.#wake(id) };
     this.#options = { ...DEFAULT_COORDINATOR_OPTIONS, ...options };
   }
 
@@ -90,6 +91,11 @@ export class Coordinator {
     if (this.#options.tickMs > 0) void this.#look(run);
   }
 
+  #wake(id: string): void {
+    const run = this.#runs.get(id);
+    if (run !== undefined && !this.#stopped && this.#options.tickMs > 0) void this.#look(run);
+  }
+
   async #look(run: JobRun): Promise<void> {
     if (run.busy) {
       run.again = true;
@@ -129,6 +135,7 @@ export class Coordinator {
       return;
     }
     if (state === 'queued') return reconcileQueued(run, ...this.#placeInLine(run));
+    if (state === 'paused') return;
     run.plan ??= await this.#deps.plans.get(run.id);
     const loads = () => this.#loads();
     if (state === 'preparing') return reconcilePreparing(run, loads);
@@ -136,6 +143,7 @@ export class Coordinator {
     await tellChanges(run);
     await followMembers(run, loads, this.#times);
     if (state === 'training') await reconcileTraining(run);
+    else if (state === 'pausing') await reconcilePausing(run);
     else await reconcileFinishing(run);
   }
 
@@ -200,11 +208,14 @@ export class Coordinator {
     const ahead = queued.filter(({ record: { createdAt, id } }) =>
       createdAt === run.record.createdAt ? id < run.id : createdAt < run.record.createdAt,
     );
-    return [others.length - queued.length, ahead.length];
+    const paused = others.filter(({ record }) => record.state === 'paused');
+    return [others.length - queued.length - paused.length, ahead.length];
   }
 
   #loads(): Map<string, Load> {
-    const plans = [...this.#runs.values()].flatMap(({ plan, ended }) => (plan === null || ended ? [] : [plan.value]));
+    const plans = [...this.#runs.values()].flatMap(({ plan, ended }) =>
+      plan === null || ended || plan.value.phase === 'paused' ? [] : [plan.value],
+    );
     return loadsOf(this.#deps.cluster.members(), plans);
   }
 }

@@ -1,7 +1,9 @@
 export { Coordinator } from './coordinator.ts';
 export { DEFAULT_COORDINATOR_OPTIONS } from './coordinator-options.ts';
+export { addCheckpoint, completeCheckpoint } from './checkpoints.ts';
 export { newJob } from './job-record.ts';
 export { canMove, isTerminal, moveTo, TRANSITIONS } from './job-state.ts';
+export { pauseJob, resumeJob } from './pause.ts';
 export { available, waitingFor } from './waiting.ts';
 
 export type { CoordinatorOptions } from './coordinator-options.ts';

@@ -6,6 +6,9 @@ const NOTHING_YET: Coordination = {
   eventSequence: 0,
   announced: null,
   trainedAt: null,
+  pausedAt: null,
+  pausedMs: 0,
+  checkpointsDue: 0,
   cleaned: false,
 };
 
@@ -24,6 +27,8 @@ export function newJob(id: string, spec: JobSpec, at: string): JobRecord {
     progress: null,
     evaluations: [],
     ledger: [],
+    checkpoints: [],
+    origin: null,
     result: null,
     coordination: NOTHING_YET,
   };

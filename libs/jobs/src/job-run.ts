@@ -1,4 +1,4 @@
-import type { JobPlan, JobProgress, JobRecord, JobState, Role } from '@downpour/contracts';
+import type { CheckpointManifest, JobPlan, JobProgress, JobRecord, JobState, Role } from '@downpour/contracts';
 import { pushesInEpoch } from '@downpour/contracts';
 import type { CoordinatorOptions } from './coordinator-options.ts';
 import { coordinationOf } from './job-record.ts';
@@ -35,6 +35,8 @@ export interface CoordinatorDependencies {
   datasets: DatasetLookup;
   clock: Clock;
   log: CoordinatorLog;
+  /** Looks at a job at once. */
+  wake?: (jobId: string) => void;
 }
 
 /**
@@ -57,6 +59,13 @@ export class JobRun {
   evaluationsOut = 0;
   finalAskedAt: number | null = null;
   finalAttempts = 0;
+  /** The checkpoint that is being written. */
+  checkpointing: { number: number; outcome: { manifest: CheckpointManifest } | { error: unknown } | null } | null =
+    null;
+  checkpointAttempts = 0;
+  checkpointAfter = 0;
+  /** What the shards of a job that pauses had applied at the last look. */
+  settledAt = '';
   healedAt = 0;
   /** Chunks not yet acknowledged, as of the last look. */
   pendingChunks = 0;

@@ -1,4 +1,5 @@
 import type {
+  CheckpointManifest,
   ChunkPlan,
   DatasetSummary,
   JobPlan,
@@ -8,7 +9,7 @@ import type {
   ParameterLayout,
   PrepareReply,
 } from '@downpour/contracts';
-import { maxShards, placeParameters } from '@downpour/parameters';
+import { maxShards, originOf, placeParameters } from '@downpour/parameters';
 import type { Load } from './shard-owners.ts';
 import { firstOwners } from './shard-owners.ts';
 import { available } from './waiting.ts';
@@ -35,17 +36,25 @@ function shardCount(spec: JobSpec, layout: ParameterLayout, processes: number): 
   return spec.shards ?? Math.max(1, Math.min(SHARDS_PER_PROCESS * processes, maxShards(layout, spec.placement)));
 }
 
-/** The plan of a prepared job. @throws DownpourError `invalid-request` when the spec asks for more shards than the model can be cut into, or for too few to hold it. */
+/**
+ * The plan of a prepared job. `manifest`: of the checkpoint it begins from.
+ * @throws DownpourError `invalid-request` when the spec asks for more shards than the model can be cut into, for too few to hold it, or to begin from
+ *   the checkpoint of another model.
+ */
 export function makePlan(
   job: JobRecord,
   dataset: DatasetSummary,
   prepared: PrepareReply,
   members: readonly Member[],
   loads: Map<string, Load>,
+  manifest: CheckpointManifest | null = null,
 ): JobPlan {
   const { layout, topology, loss } = prepared;
   const spec: JobSpec = { ...job.spec, loss };
   const ranges = placeParameters(layout, shardCount(spec, layout, loads.size), spec.placement, spec.updateRule);
+  const chunks = chunkPlanOf(spec, dataset);
+  const kind = spec.resumeFrom === undefined ? 'warmStart' : 'resume';
+  const origin = manifest === null ? null : originOf(manifest, { kind, layout, chunks, rule: spec.updateRule });
   const [firstWorker] = available(members, 'worker');
   return {
     v: 1,
@@ -54,9 +63,10 @@ export function makePlan(
     dataset: { id: spec.dataset, summary: dataset },
     topology,
     layout,
-    chunks: chunkPlanOf(spec, dataset),
+    chunks,
     shards: firstOwners(ranges, loads),
     warmstartWorker: spec.strategy.warmstartSteps > 0 ? (firstWorker?.instance ?? null) : null,
     phase: 'training',
+    ...(origin === null ? {} : { origin }),
   };
 }

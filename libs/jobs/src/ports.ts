@@ -1,5 +1,7 @@
 import type {
+  CheckpointManifest,
   ChunkPlan,
+  ComposeCheckpointRequest,
   DatasetSummary,
   EvaluateTask,
   JobEvent,
@@ -48,8 +50,12 @@ export interface CoordinatorPort {
   members(): Member[];
   prepare(request: PrepareRequest): Promise<PrepareReply>;
   /** Streams of a job: push log, chunk queue. Idempotent. */
-  createStreams(jobId: string, log: { storage: 'file' | 'memory' | 'none'; replicas: number }): Promise<void>;
-  removeStreams(jobId: string): Promise<void>;
+  createStreams(
+    jobId: string,
+    log: { storage: 'file' | 'memory' | 'none'; replicas: number; keep?: boolean },
+  ): Promise<void>;
+  /** `keepLog`: all but the push log. */
+  removeStreams(jobId: string, keepLog: boolean): Promise<void>;
   /** Drops what is still queued (early stop, cancel). */
   purgeChunks(jobId: string): Promise<void>;
   enqueueEpoch(jobId: string, epoch: number, chunks: ChunkPlan): Promise<void>;
@@ -60,6 +66,13 @@ export interface CoordinatorPort {
   ledger(instance: string, jobId: string, shard: number, missingBelow?: number): Promise<ShardAccount>;
   /** Puts chunks into the queue that have been in it before. */
   giveOutAgain(jobId: string, missing: MissingChunks): Promise<void>;
+  /** Whether a worker has anything of the job in hand, or may yet take something. */
+  holds(instance: string, jobId: string): Promise<boolean>;
+  /** Writes a checkpoint, replacing one of that number. May take minutes. */
+  composeCheckpoint(request: ComposeCheckpointRequest): Promise<CheckpointManifest>;
+  /** @throws DownpourError not-found */
+  checkpointManifest(jobId: string, checkpoint: number): Promise<CheckpointManifest>;
+  storeObject(name: string, bytes: Uint8Array): Promise<void>;
   publishEvent(jobId: string, event: JobEvent): Promise<void>;
   removeObjects(prefix: string): Promise<void>;
 }

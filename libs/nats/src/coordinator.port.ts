@@ -1,14 +1,20 @@
 import {
+  checkpointManifestSchema,
+  composeCheckpointReplySchema,
   DownpourError,
   enqueueEpochReplySchema,
+  holdsReplySchema,
   ledgerReplySchema,
+  objects,
   prepareReplySchema,
   streams,
   subjects,
 } from '@downpour/contracts';
 import type {
+  CheckpointManifest,
   ChunkPlan,
   ChunkTask,
+  ComposeCheckpointRequest,
   EvaluateTask,
   JobEvent,
   LedgerReply,
@@ -46,6 +52,8 @@ export interface CoordinatorPortParts {
 const PREPARE_SILENCE_MS = 30_000;
 const ENQUEUE_SILENCE_MS = 15_000;
 const LEDGER_SILENCE_MS = 3000;
+const HOLDS_SILENCE_MS = 2000;
+const COMPOSE_SILENCE_MS = 10_000;
 const PUSH_DEDUPE_MS = 120_000;
 /** An epoch that is enqueued again after its coordinator was replaced must be recognised. */
 const CHUNK_DEDUPE_MS = 3_600_000;
@@ -72,7 +80,10 @@ export class NatsCoordinatorPort implements CoordinatorPort {
     return (await this.#parts.requests.request(subjects.prepare, request, undefined, options)).header;
   }
 
-  async createStreams(jobId: string, log: { storage: 'file' | 'memory' | 'none'; replicas: number }): Promise<void> {
+  async createStreams(
+    jobId: string,
+    log: { storage: 'file' | 'memory' | 'none'; replicas: number; keep?: boolean },
+  ): Promise<void> {
     // A queue is small, and never lost where it can be helped.
     const storage = log.storage === 'memory' ? StorageType.Memory : StorageType.File;
     if (log.storage !== 'none')
@@ -86,7 +97,8 @@ export class NatsCoordinatorPort implements CoordinatorPort {
           num_replicas: log.replicas,
           duplicate_window: nanos(PUSH_DEDUPE_MS),
         },
-        LOG_BYTES[log.storage],
+        // A log that is kept grows with the job: a limit would only bring it to a stop.
+        log.keep === true ? -1 : LOG_BYTES[log.storage],
       );
     const jsm = await jetstreamManager(this.#parts.link.nc, { checkAPI: false });
     await ensureStream(jsm, {
@@ -101,9 +113,9 @@ export class NatsCoordinatorPort implements CoordinatorPort {
     await ensureTakers(jsm, streams.chunks(jobId), subjects.chunk(jobId));
   }
 
-  async removeStreams(jobId: string): Promise<void> {
+  async removeStreams(jobId: string, keepLog = false): Promise<void> {
     const jsm = await jetstreamManager(this.#parts.link.nc, { checkAPI: false });
-    for (const stream of [streams.chunks(jobId), streams.pushLog(jobId)]) {
+    for (const stream of [streams.chunks(jobId), ...(keepLog ? [] : [streams.pushLog(jobId)])]) {
       await jsm.streams.delete(stream).catch((error: unknown) => {
         if (!isStreamNotFound(error)) throw error;
       });
@@ -149,6 +161,27 @@ export class NatsCoordinatorPort implements CoordinatorPort {
     };
     const { header } = await this.#parts.requests.request(subjects.ledger(instance), request, undefined, options);
     return { ledger: header.ledger, complete: header.complete, missing: header.missing ?? [] };
+  }
+
+  async holds(instance: string, jobId: string): Promise<boolean> {
+    const options = { timeoutMs: HOLDS_SILENCE_MS, reply: holdsReplySchema };
+    const request = { type: 'holds', v: 1, jobId };
+    return (await this.#parts.requests.request(subjects.holds(instance), request, undefined, options)).header.holds;
+  }
+
+  async composeCheckpoint(request: ComposeCheckpointRequest): Promise<CheckpointManifest> {
+    const options = { timeoutMs: COMPOSE_SILENCE_MS, reply: composeCheckpointReplySchema };
+    return (await this.#parts.requests.request(subjects.composeCheckpoint, request, undefined, options)).header
+      .manifest;
+  }
+
+  async checkpointManifest(jobId: string, checkpoint: number): Promise<CheckpointManifest> {
+    const bytes = await this.#parts.objects.get(objects.checkpointManifest(jobId, checkpoint));
+    return checkpointManifestSchema.parse(JSON.parse(Buffer.from(bytes).toString('utf8')));
+  }
+
+  async storeObject(name: string, bytes: Uint8Array): Promise<void> {
+    await this.#parts.objects.put(name, bytes);
   }
 
   publishEvent(jobId: string, event: JobEvent): Promise<void> {

@@ -1,3 +1,8 @@
+export { captureShard } from './checkpoint/captured-shard.ts';
+export { checkpointHeader, SLOT_PREFIX } from './checkpoint/checkpoint-file.ts';
+export { initialFromCheckpoint } from './checkpoint/initial-shard.ts';
+export { originOf } from './checkpoint/origin.ts';
+export { writeCheckpoint } from './checkpoint/write-checkpoint.ts';
 export {
   gatherRanges,
   normaliseRanges,
@@ -18,6 +23,10 @@ export { encodeSnapshot, openSnapshot, sealSnapshot } from './snapshot/snapshot.
 export { StalenessStatistics } from './staleness.ts';
 export { updateRuleOf } from './update-rules/rules.ts';
 export { UnloggedPushes } from './unlogged-pushes.ts';
+export type { CapturedShard } from './checkpoint/captured-shard.ts';
+export type { Beginner } from './checkpoint/origin.ts';
+export type { ShardRun } from './checkpoint/reading-order.ts';
+export type { CheckpointVerbs } from './checkpoint/write-checkpoint.ts';
 export type { LedgerState, PushKey } from './ledger.ts';
 export type { ApplyOutcome, ShardState } from './parameter-shard.ts';
 export type { PlacementBalance, PlacementName } from './placement/place-parameters.ts';

@@ -81,8 +81,11 @@ export class ParameterShard {
     return shard;
   }
 
-  /** @throws RangeError when the state is not one of this shard. */
-  static restore(identity: ShardIdentity, state: ShardState): ParameterShard {
+  /** Without a ledger or staleness these start afresh. @throws RangeError when the state is not one of this shard. */
+  static restore(
+    identity: ShardIdentity,
+    state: Omit<ShardState, 'ledger' | 'staleness'> & Partial<Pick<ShardState, 'ledger' | 'staleness'>>,
+  ): ParameterShard {
     const shard = new ParameterShard(identity, state);
     const into = [shard.#memory.parameters, ...shard.#memory.slots];
     const from = [state.parameters, ...state.slots];

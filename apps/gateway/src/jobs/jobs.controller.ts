@@ -81,6 +81,18 @@ export class JobsController {
     return viewOf(await this.#jobs.cancel(id));
   }
 
+  @Post(':id/pause')
+  @HttpCode(200)
+  async pause(@Param('id') id: string): Promise<JobView> {
+    return viewOf(await this.#jobs.pause(id));
+  }
+
+  @Post(':id/resume')
+  @HttpCode(200)
+  async resume(@Param('id') id: string): Promise<JobView> {
+    return viewOf(await this.#jobs.resume(id));
+  }
+
   @Get(':id/model')
   async model(@Param('id') id: string, @Res() reply: FastifyReply): Promise<void> {
     const archive = await modelArchive(await this.#jobs.get(id), this.#ports.blobs);

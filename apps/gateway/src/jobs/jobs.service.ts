@@ -2,23 +2,25 @@ import { randomInt } from 'node:crypto';
 import type { JobRecord, JobSpec, JobState } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
 import type { JobRepository } from '@downpour/jobs';
-import { isTerminal, moveTo, newJob } from '@downpour/jobs';
+import { isTerminal, moveTo, newJob, pauseJob, resumeJob } from '@downpour/jobs';
+import type { CheckpointsService } from '../checkpoints/checkpoints.service.ts';
 import type { DatasetRegistry } from '../datasets/dataset-registry.ts';
 import { fieldProblem } from '../problems/problem-error.ts';
 import { checkJob } from './check-job.ts';
+import { changeJob, findJob } from './stored-jobs.ts';
 
 const ID_CHARACTERS = 10;
-/** A cancel competes with the coordinator's writes, about one a second. */
-const CANCEL_ATTEMPTS = 20;
 
-/** Jobs as users see them: submitted, looked at, cancelled. What happens to them in between is the coordinator's. */
+/** Jobs as users see them: submitted, looked at, paused, cancelled. What happens to them in between is the coordinator's. */
 export class JobsService {
   readonly #jobs: JobRepository;
   readonly #datasets: DatasetRegistry;
+  readonly #checkpoints: CheckpointsService;
 
-  constructor(jobs: JobRepository, datasets: DatasetRegistry) {
+  constructor(jobs: JobRepository, datasets: DatasetRegistry, checkpoints: CheckpointsService) {
     this.#jobs = jobs;
     this.#datasets = datasets;
+    this.#checkpoints = checkpoints;
   }
 
   /** One record, written whole or not at all. @throws ProblemError, DownpourError */
@@ -29,7 +31,8 @@ export class JobsService {
       throw fieldProblem(422, 'dataset', message);
     }
     checkJob(spec, dataset.summary);
-    const job = newJob(newJobId(), spec, new Date().toISOString());
+    const resolved = await this.#checkpoints.resolve(spec, dataset.summary);
+    const job = newJob(newJobId(), resolved, new Date().toISOString());
     await this.#jobs.create(job);
     return job;
   }
@@ -44,38 +47,32 @@ export class JobsService {
   }
 
   /** @throws DownpourError not-found */
-  async get(id: string): Promise<JobRecord> {
-    const stored = isJobId(id) ? await this.#jobs.get(id) : null;
-    if (stored === null) throw new DownpourError('not-found', `There is no job ${id}: GET /v1/jobs lists them`);
-    return stored.value;
+  get(id: string): Promise<JobRecord> {
+    return findJob(this.#jobs, id);
   }
 
   /** Cancelling what is cancelled changes nothing. @throws DownpourError not-found; conflict when it has ended otherwise */
-  async cancel(id: string): Promise<JobRecord> {
-    for (let attempt = 1; ; attempt++) {
-      await this.get(id);
-      const stored = await this.#jobs.get(id);
-      if (stored === null || stored.value.state === 'cancelled') return this.get(id);
-      const { state } = stored.value;
-      if (isTerminal(state))
-        throw new DownpourError('conflict', `Job ${id} has ${state} already: there is nothing to cancel`);
-      const cancelled = moveTo(stored.value, 'cancelled', new Date().toISOString(), 'Cancelled on request');
-      try {
-        await this.#jobs.update(cancelled, stored.revision);
-        return cancelled;
-      } catch (error) {
-        const raced = error instanceof DownpourError && error.code === 'conflict';
-        if (!raced || attempt === CANCEL_ATTEMPTS) throw error;
-      }
-    }
+  cancel(id: string): Promise<JobRecord> {
+    return changeJob(this.#jobs, id, (job) => {
+      if (job.state === 'cancelled') return job;
+      if (isTerminal(job.state))
+        throw new DownpourError('conflict', `Job ${id} has ${job.state} already: there is nothing to cancel`);
+      return moveTo(job, 'cancelled', new Date().toISOString(), 'Cancelled on request');
+    });
+  }
+
+  /** On its way to `paused` when this resolves. @throws DownpourError not-found; conflict when it has ended, or is about to */
+  pause(id: string): Promise<JobRecord> {
+    return changeJob(this.#jobs, id, (job) => pauseJob(job, new Date().toISOString()));
+  }
+
+  /** In line again when this resolves. @throws DownpourError not-found; conflict when it has ended */
+  resume(id: string): Promise<JobRecord> {
+    return changeJob(this.#jobs, id, (job) => resumeJob(job, new Date().toISOString()));
   }
 }
 
 /** A single subject token, short enough to type. */
 function newJobId(): string {
   return `job-${Array.from({ length: ID_CHARACTERS }, () => randomInt(36).toString(36)).join('')}`;
-}
-
-function isJobId(id: string): boolean {
-  return /^[a-z0-9-]{1,64}$/.test(id);
 }

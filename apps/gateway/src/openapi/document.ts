@@ -1,4 +1,5 @@
 import { createDocument } from 'zod-openapi';
+import { checkpointPaths } from './checkpoint-paths.ts';
 import { datasetPaths } from './dataset-paths.ts';
 import { jobPaths } from './job-paths.ts';
 import { servicePaths } from './service-paths.ts';
@@ -18,8 +19,8 @@ export function openApiDocument(version: string): ReturnType<typeof createDocume
         '(RFC 9457, `application/problem+json`) that name the field and what would be right.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    tags: ['Jobs', 'Data sets', 'Cluster', 'Documentation', 'Health'].map((name) => ({ name })),
-    paths: { ...jobPaths, ...datasetPaths, ...servicePaths },
+    tags: ['Jobs', 'Checkpoints', 'Data sets', 'Cluster', 'Documentation', 'Health'].map((name) => ({ name })),
+    paths: { ...jobPaths, ...checkpointPaths, ...datasetPaths, ...servicePaths },
   });
 }
 

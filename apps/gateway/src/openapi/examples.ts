@@ -1,4 +1,6 @@
 import type {
+  CheckpointManifest,
+  CheckpointSummary,
   Cluster,
   DatasetRecord,
   DatasetSpec,
@@ -63,6 +65,18 @@ const ledger = (shard: number) => ({
   badPushes: [],
 });
 
+export const checkpoint: CheckpointSummary = {
+  number: 1,
+  state: 'complete',
+  why: 'end',
+  reason: null,
+  at: '2026-11-24T12:01:22.500Z',
+  epoch: 5,
+  exact: true,
+  bytes: 2_701_240,
+  digest: '0d5bd1d8ee97e0b5a0a9b2dd3bbf6ad0c3d7f31bb0b87ac5a6f0a6bc1a4dd0c3',
+};
+
 export const job: JobView = {
   id: 'job-k3x90a1bzq',
   name: 'MNIST',
@@ -84,6 +98,8 @@ export const job: JobView = {
   },
   evaluations: [{ loss: 0.0288, accuracy: 0.9908, examples: 10_000, epoch: 5, at: '2026-11-24T12:01:22.700Z' }],
   ledger: [ledger(0), ledger(1)],
+  checkpoints: [checkpoint],
+  origin: null,
   result: { loss: 0.0288, accuracy: 0.9908, trainingMs: 80_300, examplesPerSecond: 3736, stoppedEarly: false },
 };
 
@@ -101,6 +117,47 @@ export const jobLedger: JobLedger = {
   examplesApplied: 600_000,
   examplesDropped: 0,
   shards: job.ledger,
+};
+
+const part = (shard: number, begin: number, end: number) => ({
+  shard,
+  ranges: [{ begin, end }],
+  version: 4690,
+  ledger: {
+    closed: [[0, 5] as [number, number]],
+    open: [],
+    duplicatesDropped: 3,
+    lateDropped: 0,
+    badDropped: 0,
+    examplesApplied: 300_000,
+    examplesDropped: 0,
+    badPushes: [],
+  },
+});
+
+/** Of a model with one variable, so that it can be read. */
+export const checkpointManifest: CheckpointManifest = {
+  format: 'downpour-checkpoint',
+  v: 1,
+  job: job.id,
+  checkpoint: 1,
+  why: 'end',
+  at: checkpoint.at,
+  epoch: 5,
+  step: 4690,
+  exact: true,
+  file: { name: 'model.safetensors', bytes: checkpoint.bytes, sha256: checkpoint.digest ?? '' },
+  spec: job.spec,
+  dataset: { id: 'mnist', summary: builtInSummary('mnist') },
+  topology: { class_name: 'Sequential' },
+  layout: {
+    length: 7840,
+    trainableLength: 7840,
+    variables: [{ name: 'output/kernel', shape: [784, 10], offset: 0, length: 7840, trainable: true }],
+  },
+  chunks: { examples: 60_000, chunkSize: 1024, batchSize: 64, nPush: 1, epochs: 5, seed: 1 },
+  slots: ['m', 'v'],
+  shards: [part(0, 0, 3920), part(1, 3920, 7840)],
 };
 
 const stateEvent: JobEvent = { type: 'state', at: '2026-11-24T12:01:22.900Z', state: 'succeeded', reason: null };

@@ -99,6 +99,35 @@ export const jobPaths: ZodOpenApiPathsObject = {
       },
     },
   },
+  '/v1/jobs/{id}/pause': {
+    post: {
+      tags,
+      operationId: 'pauseJob',
+      summary: 'Pause a job',
+      description:
+        'The job is `pausing` when the answer comes: workers finish the chunks in hand, shards apply what was pushed, a checkpoint is taken. Then it is `paused`: ' +
+        'nobody holds anything of it in memory, and it stays so until it is resumed or cancelled. Pausing it again changes nothing.',
+      requestParams,
+      responses: {
+        '200': jsonResponse('The job', jobViewSchema, { ...job, state: 'pausing', finishedAt: null, result: null }),
+        ...problemResponses('missing', 'conflict', 'unavailable'),
+      },
+    },
+  },
+  '/v1/jobs/{id}/resume': {
+    post: {
+      tags,
+      operationId: 'resumeJob',
+      summary: 'Resume a paused job',
+      description:
+        'It is in line again when the answer comes, and goes on exactly where it was. Resuming one that runs changes nothing.',
+      requestParams,
+      responses: {
+        '200': jsonResponse('The job', jobViewSchema, { ...job, state: 'queued', finishedAt: null, result: null }),
+        ...problemResponses('missing', 'conflict', 'unavailable'),
+      },
+    },
+  },
   '/v1/jobs/{id}/model': {
     get: {
       tags,

@@ -1,4 +1,6 @@
 import {
+  checkpointManifestSchema,
+  checkpointSummarySchema,
   clusterSchema,
   datasetRecordSchema,
   datasetSpecSchema,
@@ -11,6 +13,7 @@ import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ClusterController } from '../cluster/cluster.controller.ts';
 import { DatasetsController } from '../datasets/datasets.controller.ts';
+import { CheckpointsController } from '../checkpoints/checkpoints.controller.ts';
 import { DocsController } from '../docs/docs.controller.ts';
 import { JobsController } from '../jobs/jobs.controller.ts';
 import { jobViewSchema } from '../jobs/job-view.ts';
@@ -36,17 +39,19 @@ const operations = (document: OpenApiDocument): [route: string, operation: Opera
 
 /** Every route that the app has, from the controllers' own metadata. */
 function routes(): string[] {
-  return [JobsController, DatasetsController, ClusterController, DocsController].flatMap((controller) => {
-    const base = Reflect.getMetadata(PATH_METADATA, controller) as string;
-    const prototype = controller.prototype as unknown as Record<string, object>;
-    return Object.getOwnPropertyNames(prototype).flatMap((name) => {
-      const handler = prototype[name] as object;
-      const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
-      if (method === undefined) return [];
-      const path = [base, Reflect.getMetadata(PATH_METADATA, handler) as string].join('/').split('/').filter(Boolean);
-      return [`${RequestMethod[method]} /${path.join('/').replaceAll(/:(\w+)/g, '{$1}')}`];
-    });
-  });
+  return [JobsController, CheckpointsController, DatasetsController, ClusterController, DocsController].flatMap(
+    (controller) => {
+      const base = Reflect.getMetadata(PATH_METADATA, controller) as string;
+      const prototype = controller.prototype as unknown as Record<string, object>;
+      return Object.getOwnPropertyNames(prototype).flatMap((name) => {
+        const handler = prototype[name] as object;
+        const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
+        if (method === undefined) return [];
+        const path = [base, Reflect.getMetadata(PATH_METADATA, handler) as string].join('/').split('/').filter(Boolean);
+        return [`${RequestMethod[method]} /${path.join('/').replaceAll(/:(\w+)/g, '{$1}')}`];
+      });
+    },
+  );
 }
 
 describe('the OpenAPI document', () => {
@@ -88,6 +93,8 @@ describe('the OpenAPI document', () => {
     for (const problem of Object.values(examples.problems)) problemSchema.parse(problem);
     jobViewSchema.parse(examples.job);
     jobLedgerSchema.parse(examples.jobLedger);
+    checkpointSummarySchema.parse(examples.checkpoint);
+    checkpointManifestSchema.parse(examples.checkpointManifest);
     datasetSpecSchema.parse(examples.datasetSpec);
     for (const dataset of [examples.mnist, examples.irises]) datasetRecordSchema.parse(dataset);
     clusterSchema.parse(examples.cluster);

@@ -1,6 +1,8 @@
 import type { JobPlan, ShardLedger, ShardPlacement } from '@downpour/contracts';
 import { accountsProblem, DownpourError, missingPushes } from '@downpour/contracts';
 import { reaches } from '../evaluations.ts';
+import { coordinationOf } from '../job-record.ts';
+import { endCheckpoint } from './checkpoints.ts';
 import type { JobRun } from '../job-run.ts';
 import { waitingFor } from '../waiting.ts';
 
@@ -12,8 +14,12 @@ export async function reconcileFinishing(run: JobRun): Promise<void> {
   if (run.tracker.fatal !== null) return run.fail(run.tracker.fatal);
   const plan = run.plan?.value;
   if (plan === undefined) return run.fail('Its plan has vanished from the store');
-  if (run.tracker.finalEvaluation !== null) return succeed(run, plan);
-  const due = run.finalAskedAt === null || run.now - run.finalAskedAt > run.options.finalEvaluationMs;
+  // A job whose last checkpoint cannot be written has its model all the same.
+  const checkpoint = await endCheckpoint(run);
+  if (run.tracker.finalEvaluation !== null && checkpoint !== 'pending') return succeed(run, plan);
+  const due =
+    run.tracker.finalEvaluation === null &&
+    (run.finalAskedAt === null || run.now - run.finalAskedAt > run.options.finalEvaluationMs);
   const missing = waitingFor(run.deps.cluster.members());
   if (due && missing === null) {
     if (run.finalAttempts >= FINAL_ATTEMPTS) {
@@ -46,8 +52,10 @@ async function succeed(run: JobRun, plan: JobPlan): Promise<void> {
   }
   const { startedAt, coordination } = run.folded();
   const trainedAt = coordination?.trainedAt ?? run.at;
-  const trainingMs = Math.max(1, Date.parse(trainedAt) - Date.parse(startedAt ?? trainedAt));
-  const examples = Math.min(...ledger.map(({ examplesApplied }) => examplesApplied));
+  const { pausedMs } = coordinationOf(run.record);
+  const trainingMs = Math.max(1, Date.parse(trainedAt) - Date.parse(startedAt ?? trainedAt) - pausedMs);
+  const examples =
+    Math.min(...ledger.map(({ examplesApplied }) => examplesApplied)) - (run.record.origin?.examples ?? 0);
   const progress = run.progress() ?? run.record.progress;
   await run.move('succeeded', null, {
     ledger,

@@ -1,4 +1,7 @@
+import type { CheckpointManifest, JobRecord, PlanOrigin } from '@downpour/contracts';
+import { DownpourError } from '@downpour/contracts';
 import type { JobRun } from '../job-run.ts';
+import { coordinationOf } from '../job-record.ts';
 import { makePlan } from '../make-plan.ts';
 import type { Load } from '../shard-owners.ts';
 import { waitingFor } from '../waiting.ts';
@@ -22,9 +25,42 @@ export async function reconcilePreparing(run: JobRun, loads: () => Map<string, L
       spec,
       dataset: summary,
     });
-    const plan = makePlan(run.record, summary, prepared, cluster.members(), loads());
-    await cluster.createStreams(run.id, spec.log);
+    const manifest = await originManifest(run);
+    const plan = makePlan(run.record, summary, prepared, cluster.members(), loads(), manifest);
+    await cluster.createStreams(run.id, { ...spec.log, keep: spec.keepLog });
     await run.savePlan(plan);
+  } else if (run.plan.value.phase !== 'training') await run.savePlan({ ...run.plan.value, phase: 'training' });
+  const { layout, origin } = run.plan!.value;
+  const begun = origin === undefined ? {} : originOfRecord(run, origin);
+  await run.move('training', null, { parameters: layout.length, ...begun });
+}
+
+/** Of the checkpoint that the job begins from. */
+async function originManifest(run: JobRun): Promise<CheckpointManifest | null> {
+  const { resumeFrom, warmStartFrom } = run.record.spec;
+  const source = resumeFrom ?? warmStartFrom;
+  if (source?.checkpoint === undefined) return null;
+  try {
+    return await run.deps.cluster.checkpointManifest(source.job, source.checkpoint);
+  } catch (error) {
+    if (!(error instanceof DownpourError) || error.code !== 'not-found') throw error;
+    throw new DownpourError(
+      'invalid-request',
+      `Job ${source.job} has no checkpoint ${source.checkpoint} (any more): GET /v1/jobs/${source.job}/checkpoints lists them`,
+      { cause: error },
+    );
   }
-  await run.move('training', null, { parameters: run.plan?.value.layout.length ?? null });
+}
+
+/** What the record says of it; epochs, evaluations and checkpoints count on from there. */
+function originOfRecord(run: JobRun, { done: _, ...origin }: PlanOrigin): Partial<JobRecord> {
+  const { epoch } = origin;
+  const { evaluateEvery, checkpointEvery } = run.record.spec;
+  const coordination = {
+    ...coordinationOf(run.folded()),
+    epochsEnqueued: epoch,
+    evaluationsRequested: Math.floor(epoch / evaluateEvery),
+    checkpointsDue: checkpointEvery === undefined ? 0 : Math.floor(epoch / checkpointEvery),
+  };
+  return { origin, coordination };
 }

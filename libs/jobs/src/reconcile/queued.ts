@@ -1,3 +1,4 @@
+import { endPause } from '../pause.ts';
 import type { JobRun } from '../job-run.ts';
 import { waitingFor } from '../waiting.ts';
 
@@ -5,6 +6,18 @@ import { waitingFor } from '../waiting.ts';
 export async function reconcileQueued(run: JobRun, running: number, aheadInLine: number): Promise<void> {
   const missing = waitingFor(run.deps.cluster.members());
   const room = run.options.maxRunningJobs - running - aheadInLine;
-  if (missing === null && room > 0) return run.move('preparing');
+  if (missing === null && room > 0) return run.record.startedAt === null ? run.move('preparing') : goOn(run);
   await run.say(missing ?? `waiting for its turn: ${running} jobs are running, ${aheadInLine} are ahead in line`);
+}
+
+/** After a pause: the plan, queue and log are there as they were left; who has gone meanwhile is replaced at the next look. */
+async function goOn(run: JobRun): Promise<void> {
+  run.plan ??= await run.deps.plans.get(run.id);
+  if (run.plan === null) return run.fail('Its plan has vanished from the store');
+  const plan = run.plan.value;
+  // As at the pause: a plan that comes late must not stand for a newer one.
+  const grow = plan.phase === 'paused' ? 1 : 0;
+  const shards = plan.shards.map((placement) => ({ ...placement, ownership: placement.ownership + grow }));
+  if (plan.phase !== 'training') await run.savePlan({ ...plan, phase: 'training', shards });
+  await run.move('training', null, { coordination: endPause(run.folded(), run.now) });
 }

@@ -6,6 +6,7 @@ import { epochsToEnqueue } from '../look-ahead.ts';
 import { available } from '../waiting.ts';
 import { askQuietShards } from './ask-quiet-shards.ts';
 import { mostlyBad } from './mostly-bad.ts';
+import { followCheckpoints } from './checkpoints.ts';
 import { watchStall } from './watch-stall.ts';
 
 /** Keeps the queue filled and evaluations coming until every push is applied or `stopAt` is reached. */
@@ -21,6 +22,7 @@ export async function reconcileTraining(run: JobRun): Promise<void> {
   // Without a sharder nobody cuts chunks; watchStall says so.
   if (available(run.deps.cluster.members(), 'data-sharder').length > 0) await fillQueue(run);
   await askForEvaluation(run);
+  await followCheckpoints(run);
   await watchStall(run);
   await run.saveProgress();
 }

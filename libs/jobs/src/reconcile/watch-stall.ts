@@ -57,7 +57,7 @@ async function giveOutMissing(run: JobRun): Promise<void> {
     for (const { epoch, chunks } of account.missing)
       missing.set(epoch, new Set([...(missing.get(epoch) ?? []), ...chunks]));
   }
-  await cluster.createStreams(run.id, plan.spec.log);
+  await cluster.createStreams(run.id, { ...plan.spec.log, keep: plan.spec.keepLog });
   const again = [...missing].map(([epoch, chunks]) => ({ epoch, chunks: [...chunks].sort((a, b) => a - b) }));
   for (const { epoch, chunks } of again)
     log.warn(

@@ -1,5 +1,7 @@
 import type {
+  CheckpointManifest,
   ChunkPlan,
+  ComposeCheckpointRequest,
   DatasetSummary,
   EvaluateTask,
   JobEvent,
@@ -11,7 +13,14 @@ import type {
   Role,
   ShardLedger,
 } from '@downpour/contracts';
-import { chunksInEpoch, DownpourError, examplesInPush, expectedPushes, pushesInChunk } from '@downpour/contracts';
+import {
+  chunksInEpoch,
+  DownpourError,
+  examplesInPush,
+  expectedPushes,
+  pushesInChunk,
+  pushesInEpoch,
+} from '@downpour/contracts';
 import type { CoordinatorPort, DatasetLookup, ShardAccount } from '../ports.ts';
 import type { MemoryEvents, MemoryPlanRepository } from './memory-stores.ts';
 
@@ -42,6 +51,13 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
   readonly enqueued: string[] = [];
   readonly streams = new Set<string>();
   readonly removedObjects: string[] = [];
+  readonly storedObjects = new Map<string, Uint8Array>();
+  readonly keptLogs = new Set<string>();
+  /** Workers that still have a chunk in hand. */
+  readonly holding = new Set<string>();
+  readonly manifests = new Map<string, CheckpointManifest>();
+  readonly composed: ComposeCheckpointRequest[] = [];
+  composeError: Error | null = null;
   readonly log = new Map<string, Push[]>();
   prepareError: Error | null = null;
   prepareCalls = 0;
@@ -111,8 +127,9 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
     this.streams.add(jobId);
     if (!this.chunks.has(jobId)) this.chunks.set(jobId, []);
   }
-  async removeStreams(jobId: string): Promise<void> {
+  async removeStreams(jobId: string, keepLog: boolean): Promise<void> {
     this.#mayFail();
+    if (keepLog) this.keptLogs.add(jobId);
     this.streams.delete(jobId);
     this.chunks.delete(jobId);
   }
@@ -145,6 +162,61 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
   async publishEvent(jobId: string, event: JobEvent): Promise<void> {
     this.#mayFail();
     this.#events.publish(jobId, event);
+  }
+  async holds(instance: string): Promise<boolean> {
+    return this.holding.has(instance);
+  }
+  async composeCheckpoint(request: ComposeCheckpointRequest): Promise<CheckpointManifest> {
+    this.composed.push(request);
+    if (this.composeError !== null) throw this.composeError;
+    const { jobId, checkpoint, why } = request;
+    const { spec, dataset, topology, layout, chunks, shards } = this.#plan(jobId);
+    const { applied, examplesApplied } = this.#ledger(jobId, 0);
+    const epochs = applied / pushesInEpoch(chunks);
+    const whole = Math.floor(epochs);
+    const ledger = {
+      closed: whole === 0 ? [] : [[0, whole] as [number, number]],
+      open: [],
+      duplicatesDropped: 0,
+      lateDropped: 0,
+      badDropped: 0,
+      examplesDropped: 0,
+      badPushes: [],
+    };
+    const manifest: CheckpointManifest = {
+      format: 'downpour-checkpoint',
+      v: 1,
+      job: jobId,
+      checkpoint,
+      why,
+      at: this.at,
+      epoch: epochs,
+      step: applied,
+      exact: true,
+      file: { name: 'model.safetensors', bytes: 4 * layout.length, sha256: 'ab' },
+      spec,
+      dataset,
+      topology,
+      layout,
+      chunks,
+      slots: [],
+      shards: shards.map(({ shard, ranges }) => ({
+        shard,
+        ranges,
+        version: applied,
+        ledger: { ...ledger, examplesApplied },
+      })),
+    };
+    this.manifests.set(`${jobId}/${checkpoint}`, manifest);
+    return manifest;
+  }
+  async checkpointManifest(jobId: string, checkpoint: number): Promise<CheckpointManifest> {
+    const manifest = this.manifests.get(`${jobId}/${checkpoint}`);
+    if (manifest === undefined) throw new DownpourError('not-found', `no manifest of ${jobId}/${checkpoint}`);
+    return manifest;
+  }
+  async storeObject(name: string, bytes: Uint8Array): Promise<void> {
+    this.storedObjects.set(name, bytes);
   }
   async removeObjects(prefix: string): Promise<void> {
     this.removedObjects.push(prefix);

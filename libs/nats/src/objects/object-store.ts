@@ -4,6 +4,7 @@ import type { ObjectInfo, ObjectStore as Bucket } from '@nats-io/obj';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { Readable } from 'node:stream';
 import type { NatsLink } from '../link/nats-link.ts';
+import { readChunks } from './read-chunks.ts';
 import { messageOf } from '../streams/jetstream-errors.ts';
 
 export interface StoredObject {
@@ -16,7 +17,6 @@ export interface StoredObject {
 
 /** Large enough that a chunk's round trip does not count, small enough for every max_payload. */
 const CHUNK_BYTES = 512 * 1024;
-const STALL_MS = 20_000;
 const CONNECT_PATIENCE_MS = 10_000;
 
 /** Named objects of any size in JetStream. What is read is checked against the digest that was computed when it was written. */
@@ -59,11 +59,11 @@ export class ObjectStore {
     return whole;
   }
 
-  /** The object's size and its bytes as they come; the stream fails at its end when they do not match the digest. @throws DownpourError not-found */
+  /** The object's size and its bytes, no faster than they are taken; the stream fails at its end when they do not match the digest. @throws DownpourError not-found */
   async getStream(name: string): Promise<{ bytes: number; stream: AsyncIterable<Uint8Array> }> {
-    const result = await this.#call(name, (bucket) => bucket.get(name));
-    if (result === null) throw new DownpourError('not-found', `There is no object ${name}`);
-    return { bytes: result.info.size, stream: watched(name, result.data) };
+    const info = await this.#call(name, (bucket) => bucket.info(name));
+    if (info === null || info.deleted) throw new DownpourError('not-found', `There is no object ${name}`);
+    return { bytes: info.size, stream: readChunks(this.#link, info) };
   }
 
   async exists(name: string): Promise<boolean> {
@@ -152,31 +152,5 @@ function* chunksOf(bytes: Uint8Array): Generator<Uint8Array> {
     yield bytes.subarray(begin, Math.min(begin + CHUNK_BYTES, bytes.byteLength));
 }
 
-/** A reader whose server has gone would wait for ever. */
-async function* watched(name: string, data: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const reader = data.getReader();
-  try {
-    for (;;) {
-      let timer: NodeJS.Timeout | undefined;
-      const stalled = new Promise<never>((_resolve, reject) => {
-        timer = setTimeout(
-          () => reject(new DownpourError('unavailable', `Object ${name} came to a halt for ${STALL_MS} ms`)),
-          STALL_MS,
-        );
-      });
-      const { done, value } = await Promise.race([reader.read(), stalled]).finally(() => clearTimeout(timer));
-      if (done) return;
-      yield value;
-    }
-  } catch (cause) {
-    if (cause instanceof DownpourError) throw cause;
-    throw messageOf(cause).includes('corrupt') ? corrupt(name, cause) : unreadable(name, cause);
-  } finally {
-    await reader.cancel().catch(() => undefined);
-  }
-}
-
 const corrupt = (name: string, cause?: unknown): DownpourError =>
   new DownpourError('internal', `Object ${name} is corrupt: its bytes do not match its digest`, { cause });
-const unreadable = (name: string, cause: unknown): DownpourError =>
-  new DownpourError('unavailable', `Object ${name} could not be read: ${messageOf(cause)}`, { cause });

@@ -10,6 +10,8 @@ export interface RecoverOptions {
   store: SnapshotStore;
   /** float32 [jobLength] */
   initialParameters: () => Promise<Float32Array>;
+  /** Instead of the initial parameters, where the job begins from a checkpoint. */
+  initialShard?: () => Promise<ParameterShard>;
   /** A snapshot could not be used. */
   onDamaged?: (name: string, error: SnapshotError) => void;
 }
@@ -36,7 +38,7 @@ export class ShardLostError extends Error {
  */
 export const recoverShard = async (
   identity: ShardIdentity,
-  { store, initialParameters, onDamaged }: RecoverOptions,
+  { store, initialParameters, initialShard, onDamaged }: RecoverOptions,
 ): Promise<RecoveredShard> => {
   const stored = await store.list();
   const damaged = new Set<number>();
@@ -55,7 +57,8 @@ export const recoverShard = async (
       `All ${stored.length} snapshots of shard ${identity.shard} are damaged, and the push log before them is gone. Submit the job again.`,
     );
   try {
-    return { shard: ParameterShard.initial(identity, await initialParameters()), position: 0, damaged };
+    const shard = (await initialShard?.()) ?? ParameterShard.initial(identity, await initialParameters());
+    return { shard, position: 0, damaged };
   } catch (cause) {
     if (!(cause instanceof RangeError)) throw cause;
     throw new ShardLostError(`The initial parameters do not fit the plan: ${cause.message}. Submit the job again.`, {
