@@ -52,6 +52,7 @@ describe('a parameter-shard that is sent nonsense', () => {
         snapshots: (jobId, shard) => cluster.snapshots(jobId, shard),
         initialParameters: () => cluster.initialParameters(),
         plan: (jobId) => cluster.plan(jobId),
+        checkpoint: (jobId, number) => cluster.checkpoint(jobId, number),
         // Told of often, kept by nobody.
         report: () => undefined,
         publish: async () => undefined,

@@ -11,3 +11,5 @@ export type { FaultKind, FaultPlanOptions, FaultTarget, PlannedFault } from './f
 export type { ProxyDirection, TcpProxy, TcpProxyOptions } from './faults/tcp-proxy.ts';
 export type { NatsCluster } from './nats-cluster.ts';
 export type { NatsServer, NatsServerOptions } from './nats-server.ts';
+export { readSafetensors } from './read-safetensors.ts';
+export type { ReadSafetensors } from './read-safetensors.ts';
