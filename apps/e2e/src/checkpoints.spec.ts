@@ -114,19 +114,19 @@ describe('pauses and checkpoints', () => {
       examples: progress!.examplesApplied,
       updateRuleState: 'kept',
     });
-    expect(job.result.accuracy).toBeGreaterThan(0.97);
+    expect(job.result.accuracy).toBeGreaterThan(0.965);
     await cluster.client.cancel(first.id);
 
     // And once more, after its end, on a single shard: nothing but the evaluation's rounding may differ.
     const more = await cluster.client.submit({ ...SPEC, epochs: 5, shards: 1, resumeFrom: { job: next.id } });
     const last = await cluster.succeeded(more.id);
     expectExactLedger(last, 5 * EXAMPLES);
-    expect(last.result.accuracy).toBeGreaterThan(0.97);
+    expect(last.result.accuracy).toBeGreaterThan(0.965);
 
     const warm = await cluster.client.submit({ ...SPEC, epochs: 1, shards: 4, warmStartFrom: { job: more.id } });
     const warmed = await cluster.succeeded(warm.id);
     expectExactLedger(warmed, EXAMPLES);
-    expect(warmed.result.accuracy).toBeGreaterThan(0.97);
+    expect(warmed.result.accuracy).toBeGreaterThan(0.965);
   });
 
   it('takes checkpoints on request and at an interval, keeps the newest, and gives files that are what the manifest says', async () => {

@@ -304,8 +304,8 @@ export class ServedShard {
     const { ports, metrics, snapshotPolicy } = this.#parts;
     const { jobId, shard } = this;
     const began = performance.now();
-    const stored = ports.log(jobId, shard);
-    const log = this.#unlogged ?? (this.#keepLog ? untrimmed(stored) : stored);
+    const kept = ports.log(jobId, shard);
+    const log = this.#unlogged ?? (this.#keepLog ? untrimmed(kept) : kept);
     const store = ports.snapshots(jobId, shard);
     const recovered = await recoverShard(this.#identity, {
       store,
