@@ -33,6 +33,10 @@ export async function streamEvents(
     // nginx would collect events before it passes them on.
     'x-accel-buffering': 'no',
   });
+  if (response.req.method === 'HEAD') {
+    response.end();
+    return;
+  }
   response.write('retry: 2000\n\n');
   let heardAt = Date.now();
   let end = (): void => undefined;

@@ -102,6 +102,7 @@ export const mutateValue = (random: SeededRandom, value: unknown): unknown => {
     const at = random.below(entries.length);
     const [key = 'x', part] = entries[at] ?? [];
     const dice = random.below(8);
+    if (entries.length === 0) return { [random.pick(ODD_STRINGS)]: oddValue(random) };
     if (dice === 0) return Object.fromEntries(entries.filter((_, index) => index !== at));
     if (dice === 1) return { ...value, [random.pick(ODD_STRINGS)]: oddValue(random) };
     if (dice === 2) return { ...value, [key]: random.pick(entries)[1] };
