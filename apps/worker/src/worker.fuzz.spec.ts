@@ -201,7 +201,7 @@ describe('a worker that is sent nonsense', () => {
       const chunk = { type: 'chunk', v: 1, jobId: 'job-a', epoch: 1, chunk: 2 };
       const evaluate = { type: 'evaluate', v: 1, jobId: 'job-a', epoch: 1.5, final: false };
       let ended = 0;
-      let data: Uint8Array = Buffer.from('');
+      let data: Uint8Array | null = null;
       loopback.link.nc.subscribe('$JS.ACK.>', {
         callback: (_error, message) => {
           if (Buffer.from(message.data).toString().startsWith('+TERM')) ended += 1;
@@ -210,8 +210,11 @@ describe('a worker that is sent nonsense', () => {
       let serial = 0;
       loopback.onRequest((subject) => {
         if (!subject.includes('MSG.NEXT')) return { subject, data: Buffer.from('{"name":"takers","config":{}}') };
+        const given = data;
+        data = null;
+        if (given === null) return { subject, data: Buffer.from(''), code: 404 };
         serial += 1;
-        return { subject: 'task', data, reply: `$JS.ACK.s.takers.1.${serial}.${serial}.1700000000000000000.0` };
+        return { subject: 'task', data: given, reply: `$JS.ACK.s.takers.1.${serial}.${serial}.1700000000000000000.0` };
       });
       const chunks = new ChunkQueues(loopback.link).open('job-a');
       const evaluations = new EvaluationQueue(loopback.link);

@@ -78,6 +78,8 @@ export class WorkQueue<Task> {
         return null;
       }
       const task = this.#hold(message);
+      // The next one may well be a task: nonsense must not look like an empty queue.
+      if (task === 'no-task') return await this.next(waitMs);
       if (this.#closed) await task?.giveBack();
       return this.#closed ? null : task;
     } catch (error) {
@@ -142,7 +144,7 @@ export class WorkQueue<Task> {
     this.#hasConsumer = true;
   }
 
-  #hold(message: Msg): HeldTask<Task> | null {
+  #hold(message: Msg): HeldTask<Task> | 'no-task' | null {
     const reply = message.reply ?? '';
     const delivery = deliveryOf(reply);
     if (delivery === null) return null;
@@ -154,7 +156,7 @@ export class WorkQueue<Task> {
       // Nobody can do it: it must not come again.
       this.#link.refusals.count(this.#options.source, refusalReason(error));
       this.#link.publish(reply, Buffer.from('+TERM not a task'));
-      return null;
+      return 'no-task';
     }
     const holding = {
       reply,

@@ -8,11 +8,14 @@ interface LoopbackSubscription {
   pattern: RegExp;
   callback: Callback;
 }
-/** Answers a request of JetStream's API. */
-export type LoopbackAnswer = (
-  subject: string,
-  data: Uint8Array,
-) => { subject: string; data: Uint8Array; reply?: string };
+/** What NATS itself says to a request; `code`: in the header of an answer without a body. */
+export interface LoopbackReply {
+  subject: string;
+  data: Uint8Array;
+  reply?: string;
+  code?: number;
+}
+export type LoopbackAnswer = (subject: string, data: Uint8Array) => LoopbackReply;
 
 /** A NATS in this process: what is published is heard by whoever has subscribed, at once. For tests that need millions of messages and no server. */
 export class Loopback {
@@ -84,7 +87,12 @@ export class Loopback {
   #request(subject: string, data: Uint8Array): Msg {
     if (this.#answer === undefined) throw new Error(`Nobody answers ${subject}`);
     const answer = this.#answer(subject, data);
-    return { ...answer, json: () => JSON.parse(Buffer.from(answer.data).toString()) as unknown } as unknown as Msg;
+    const { code } = answer;
+    return {
+      ...answer,
+      headers: code === undefined ? undefined : { code },
+      json: () => JSON.parse(Buffer.from(answer.data).toString()) as unknown,
+    } as unknown as Msg;
   }
 }
 
