@@ -31,7 +31,9 @@ async function load(options: TensorFlowOptions): Promise<TensorFlow> {
   // Levels below error are about the CPU's instruction sets and the like.
   process.env['TF_CPP_MIN_LOG_LEVEL'] ??= '2';
   process.env['TF_NUM_INTRAOP_THREADS'] ??= String(options.intraOpThreads ?? 1);
-  process.env['TF_NUM_INTEROP_THREADS'] ??= String(options.interOpThreads ?? 1);
+  // -1: no thread beside the one that calls. Handing each step over to another costs two switches, and that one spins for a while after it.
+  const { interOpThreads = 1 } = options;
+  process.env['TF_NUM_INTEROP_THREADS'] ??= String(interOpThreads === 1 ? -1 : interOpThreads);
   // oneDNN's kernels: off by default on CPUs without AVX-512 VNNI, yet a small CNN's step takes half the time with them on AVX2 (bench).
   process.env['TF_ENABLE_ONEDNN_OPTS'] ??= '1';
   // Node 23 took these away; tfjs-node still calls them (tfjs issue 8609).

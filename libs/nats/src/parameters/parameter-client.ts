@@ -36,7 +36,7 @@ export interface ParameterClientOptions {
 }
 
 /** A shard that has died is noticed by the silence of its member key at the latest; this is for one that hangs. */
-const PULL_SILENCE_MS = 5000;
+const OWNER_SILENCE_MS = 5000;
 const FIRST_BACKOFF_MS = 10;
 const MAX_BACKOFF_MS = 500;
 /** A gradient being computed, parameters being computed on, parameters being fetched. */
@@ -44,16 +44,22 @@ const VECTORS_BESIDE_PUSHES = 3;
 /** What passes by itself: the coordinator names another owner, the owner finishes loading. */
 const PASSING: readonly ErrorCode[] = ['unavailable', 'not-owner', 'loading', 'timeout', 'not-found'];
 
-/** One pull, and what the plan said of its shard. */
+/** One question, and what the plan said of its shard. */
 interface UnderWay {
   placement: ShardPlacement;
   moved: AbortController;
 }
 
 /** Who may be asked for a shard: during a handover the owner before first, for the new one is still loading. */
-const ownersOf = ({ instance, ownership, previous }: ShardPlacement): { instance: string; ownership: number }[] => [
-  ...(previous === undefined ? [] : [previous]),
-  ...(instance === null ? [] : [{ instance, ownership }]),
+interface Owner {
+  instance: string;
+  ownership: number;
+}
+const ownerOf = ({ instance, ownership }: ShardPlacement): Owner[] =>
+  instance === null ? [] : [{ instance, ownership }];
+const ownersOf = (placement: ShardPlacement): Owner[] => [
+  ...(placement.previous === undefined ? [] : [placement.previous]),
+  ...ownerOf(placement),
 ];
 
 /** Pulls from and pushes to the shards of one job, whoever owns them at the moment. */
@@ -62,7 +68,7 @@ export class NatsParameterClient implements ParameterClient {
   readonly #window: FlowWindow;
   readonly #memory: ParameterMemory;
   readonly #closed = new AbortController();
-  readonly #pulling = new Set<UnderWay>();
+  readonly #underWay = new Set<UnderWay>();
 
   constructor(options: ParameterClientOptions) {
     this.#options = { ...options, frames: options.frames ?? new FramePool() };
@@ -161,76 +167,69 @@ export class NatsParameterClient implements ParameterClient {
     signal: AbortSignal,
   ): Promise<void> {
     const { requests, frames } = this.#options;
-    const { shard } = push;
+    const { jobId, shard } = push;
     const pull = into && { encoding: this.#options.plan.spec.encoding.parameters };
-    let { instance, ownership } = this.#placement(shard);
-    const frameOf = (tensors: Record<string, OutgoingTensor>) =>
+    const frameOf = (ownership: number, tensors: Record<string, OutgoingTensor>) =>
       encodeFrame({ type: 'pushPull', v: 1, ownership, push, pull } satisfies PushPullRequest, tensors, frames.take);
+    let { ownership } = this.#placement(shard);
     // Once: error feedback has noted what this encoding took away.
-    let frame = frameOf(gradient());
-    for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
-      if (instance !== null) {
-        try {
-          const { header, tensors } = await requests.send(subjects.pushPull(instance), frame, {
-            timeoutMs: PULL_SILENCE_MS,
-            signal,
-            reply: pushPullReplySchema,
-            check: isOf(push.jobId, shard),
-            slices: true,
-          });
-          // What was answered has been sent.
-          frames.giveBack(frame);
-          if (into) this.#take(header, tensors, into, ranges);
-          return;
-        } catch (error) {
-          if (!(error instanceof DownpourError) || !PASSING.includes(error.code)) throw error;
-        }
+    let frame = frameOf(ownership, gradient());
+    await this.#ask(shard, ownerOf, signal, async (owner, _, options) => {
+      if (owner.ownership !== ownership) {
+        ({ ownership } = owner);
+        frame = frameOf(ownership, decodeFrame(frame).tensors);
       }
-      await this.#changeOrPause(backoffMs, signal);
-      const next = this.#placement(shard);
-      ({ instance } = next);
-      if (next.ownership === ownership) continue;
-      ({ ownership } = next);
-      frame = frameOf(decodeFrame(frame).tensors);
-    }
+      const { header, tensors } = await requests.send(subjects.pushPull(owner.instance), frame, {
+        ...options,
+        reply: pushPullReplySchema,
+        check: isOf(jobId, shard),
+        slices: true,
+      });
+      if (into) this.#take(header, tensors, into, ranges);
+    });
+    // What was answered has been sent.
+    frames.giveBack(frame);
   }
 
   async #pullShard(shard: number, into: PulledParameters, encoding: ValueEncoding, signal: AbortSignal): Promise<void> {
-    const { requests, plan } = this.#options;
-    const { jobId } = plan;
+    const { jobId } = this.#options.plan;
+    await this.#ask(shard, ownersOf, signal, async ({ instance, ownership }, { ranges }, options) => {
+      // Without a log a new owner may have gone back, and come by the same version with other values.
+      const ifNotVersion = this.pushPulls ? -1 : (into.versions[shard] ?? -1);
+      const { header, tensors } = await this.#options.requests.request(
+        subjects.pull(instance),
+        { type: 'pull', v: 1, jobId, shard, ownership, ifNotVersion, encoding },
+        undefined,
+        { ...options, reply: pullReplySchema, check: isOf(jobId, shard) },
+      );
+      this.#take(header, tensors, into, ranges);
+    });
+  }
+
+  /** Asks those who may answer for a shard by the newest plan, until one has. */
+  async #ask(
+    shard: number,
+    owners: (placement: ShardPlacement) => Owner[],
+    signal: AbortSignal,
+    ask: (
+      owner: Owner,
+      placement: ShardPlacement,
+      options: { timeoutMs: number; signal: AbortSignal },
+    ) => Promise<void>,
+  ): Promise<void> {
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
       const placement = this.#placement(shard);
       const underWay = { placement, moved: new AbortController() };
-      for (const { instance, ownership } of ownersOf(placement)) {
+      for (const owner of owners(placement)) {
         if (underWay.moved.signal.aborted) break;
-        this.#pulling.add(underWay);
+        this.#underWay.add(underWay);
         try {
-          const { header, tensors } = await requests.request(
-            subjects.pull(instance),
-            {
-              type: 'pull',
-              v: 1,
-              jobId,
-              shard,
-              ownership,
-              // Without a log a new owner may have gone back, and come by the same version with other values.
-              ifNotVersion: this.pushPulls ? -1 : (into.versions[shard] ?? -1),
-              encoding,
-            },
-            undefined,
-            {
-              timeoutMs: PULL_SILENCE_MS,
-              signal: AbortSignal.any([signal, underWay.moved.signal]),
-              reply: pullReplySchema,
-              check: isOf(jobId, shard),
-            },
-          );
-          this.#take(header, tensors, into, placement.ranges);
-          return;
+          const either = AbortSignal.any([signal, underWay.moved.signal]);
+          return await ask(owner, placement, { timeoutMs: OWNER_SILENCE_MS, signal: either });
         } catch (error) {
           if (!(error instanceof DownpourError) || !PASSING.includes(error.code)) throw error;
         } finally {
-          this.#pulling.delete(underWay);
+          this.#underWay.delete(underWay);
         }
       }
       if (underWay.moved.signal.aborted) continue;
@@ -262,7 +261,7 @@ export class NatsParameterClient implements ParameterClient {
         await plans.next(plan.jobId, signal);
         // The newest: several may have come at once.
         const shards = plans.current(plan.jobId)?.shards ?? [];
-        for (const { placement, moved } of this.#pulling) {
+        for (const { placement, moved } of this.#underWay) {
           const { shard, ownership, previous } = placement;
           const now = shards[shard];
           if (now?.ownership !== ownership || now.previous?.ownership !== previous?.ownership)
