@@ -38,7 +38,10 @@ export class GatewayModule {
         { provide: GATEWAY_PORTS, useValue: ports },
         { provide: DatasetRegistry, useValue: datasets },
         { provide: DatasetRegistration, useValue: new DatasetRegistration(ports) },
-        { provide: JobsService, useValue: new JobsService(ports.jobs, datasets, checkpoints) },
+        {
+          provide: JobsService,
+          useValue: new JobsService(ports.jobs, datasets, checkpoints, () => ports.cluster.nats()),
+        },
         { provide: CheckpointsService, useValue: checkpoints },
         { provide: CoordinatorHost, useValue: host },
         { provide: OpenStreams, useValue: streams },

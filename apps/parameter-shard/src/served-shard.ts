@@ -13,6 +13,8 @@ import {
   captureShard,
   initialFromCheckpoint,
   Ledger,
+  logShare,
+  RECORD_OVERHEAD_BYTES,
   recoverShard,
   shardIdentity,
   ShardLostError,
@@ -83,6 +85,7 @@ export class ServedShard {
   #completionKept = false;
   #fold: ParameterShard | null = null;
   #follower: LogFollower | null = null;
+  readonly #mostLogBytes: number | undefined;
   #lastSequence = 0;
   #turnBegan = 0;
   /** Applied before there was somebody to take snapshots of it. */
@@ -96,6 +99,9 @@ export class ServedShard {
     this.shard = shard;
     this.ownership = ownership;
     this.#identity = shardIdentity(plan, shard);
+    const { maxBytes } = plan.spec.log;
+    const { length, jobLength } = this.#identity;
+    if (!plan.spec.keepLog) this.#mostLogBytes = maxBytes && logShare(maxBytes, length, jobLength);
     this.#unlogged = plan.spec.log.storage === 'none' ? new UnloggedPushes() : null;
     this.#origin = plan.origin;
     this.#keepLog = plan.spec.keepLog;
@@ -335,7 +341,7 @@ export class ServedShard {
       follower,
       log,
       store,
-      policy: snapshotPolicy,
+      policy: { ...snapshotPolicy, mostLogBytes: this.#mostLogBytes },
       isOwner: () => this.#owned && this.#parts.fence.holds,
       problems: this.#problems,
       metrics,
@@ -417,9 +423,11 @@ export class ServedShard {
           },
         );
     }
-    if (outcome.kind === 'applied') {
-      if (this.#state.kind === 'serving') this.#state.snapshots.applied(bytes);
-      else this.#replayedBytes += bytes;
+    // Dropped ones take room in the log, too.
+    if (outcome.kind !== 'replayed') {
+      const logged = bytes + RECORD_OVERHEAD_BYTES;
+      if (this.#state.kind === 'serving') this.#state.snapshots.applied(logged);
+      else this.#replayedBytes += logged;
     }
     if (!complete && fold.ledger.complete && this.#state.kind === 'serving') {
       if (this.#unlogged === null) this.#parts.onNews(this);

@@ -7,6 +7,12 @@ import type { ShardMetrics } from './shard.metrics.ts';
 /** A store that failed is not asked again at once. */
 const RETRY_MS = 5000;
 
+/**
+ * Snapshots by size leave twice `mostLogBytes` in the log. With more of it (the store was away, nobody owned the shard, an owner has replayed a full log) the log
+ * may be full, so that no push would come to make another snapshot due, and it is trimmed up to this one.
+ */
+const CROWDED = 2.5;
+
 export interface SnapshotterParts {
   shard: ParameterShard;
   follower: LogFollower;
@@ -30,13 +36,19 @@ export class Snapshotter {
   readonly #policy: SnapshotPolicy;
   #underWay: Promise<void> | null = null;
   #notBefore = 0;
+  /** Bytes of log so far; at the snapshot before; at the one that the log is trimmed behind. */
+  #logged = 0;
+  #snapshotAt = 0;
+  #trimmedTo = 0;
 
   constructor(parts: SnapshotterParts) {
     this.#parts = parts;
     this.#policy = new SnapshotPolicy(parts.policy, parts.shard.bytes, performance.now());
   }
 
+  /** Bytes of log whose pushes were applied, or dropped. */
   applied(bytes: number): void {
+    this.#logged += bytes;
     this.#policy.applied(bytes);
     this.consider();
   }
@@ -81,10 +93,14 @@ export class Snapshotter {
     const { shard, follower, log, store, damaged, isOwner, problems, metrics } = this.#parts;
     const began = performance.now();
     const bytes = this.#policy.taken(began);
+    const logged = this.#logged;
+    const crowded = logged - this.#trimmedTo > CROWDED * (this.#parts.policy.mostLogBytes ?? Infinity);
     try {
-      const stored = await keepSnapshot(shard, follower.safePosition(), store, log, damaged, isOwner);
-      if (stored) metrics.snapshotStored(performance.now() - began);
-      else this.#policy.applied(bytes);
+      const stored = await keepSnapshot(shard, follower.safePosition(), store, log, damaged, isOwner, crowded);
+      if (!stored) return this.#policy.applied(bytes);
+      this.#trimmedTo = crowded ? logged : this.#snapshotAt;
+      this.#snapshotAt = logged;
+      metrics.snapshotStored(performance.now() - began);
     } catch (error) {
       this.#policy.applied(bytes);
       this.#notBefore = performance.now() + RETRY_MS;

@@ -23,6 +23,8 @@ const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 3000;
 /** A request without an answer for so long is sent again; a sharder that is loading the data set says so every second. */
 const EXAMPLES_SILENCE_MS = 10_000;
+/** Shorter than the coordinator takes such news for old (libs/jobs, job-tracker.ts). */
+const WAITING_TOLD_EVERY_MS = 5000;
 /** Codes that say "not now". */
 const PASSING = new Set(['unavailable', 'timeout', 'loading', 'internal']);
 
@@ -42,9 +44,11 @@ export interface NatsVerbsParts {
 /** The worker's verbs over NATS and TensorFlow. */
 export class NatsVerbs implements WorkerVerbs {
   readonly #parts: NatsVerbsParts;
+  readonly #waitingToldMs = new Map<string, number>();
 
   constructor(parts: NatsVerbsParts) {
     this.#parts = parts;
+    parts.publisher.onWaiting((jobId, why) => this.#tellWaiting(jobId, why));
   }
 
   async openChunks(jobId: string) {
@@ -101,6 +105,24 @@ export class NatsVerbs implements WorkerVerbs {
 
   async putObject(name: string, bytes: Uint8Array): Promise<void> {
     await this.#parts.store.put(name, bytes);
+  }
+
+  /** The job shows it as its reason while nothing gets on. */
+  #tellWaiting(jobId: string, why: string): void {
+    const now = performance.now();
+    if (now - (this.#waitingToldMs.get(jobId) ?? -Infinity) < WAITING_TOLD_EVERY_MS) return;
+    this.#waitingToldMs.set(jobId, now);
+    const { instance, log } = this.#parts;
+    log.warn({ job: jobId }, `Pushes wait for ${why}`);
+    this.report(jobId, {
+      type: 'problem',
+      at: new Date().toISOString(),
+      instance,
+      code: 'log-full',
+      message: `Pushes wait for ${why}`,
+      fatal: false,
+      chunk: null,
+    });
   }
 
   async prepare({ jobId, spec, dataset }: PrepareRequest): Promise<PrepareReply> {

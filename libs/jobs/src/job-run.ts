@@ -75,6 +75,8 @@ export class JobRun {
   lastApplied = 0;
   /** When the job last got on, in the coordinator's time. */
   movedAt: number;
+  /** Until when it could not get on, for want of room or the like. */
+  excusedAt = 0;
   #stored: Revised<JobRecord>;
   #savedAt = 0;
 

@@ -17,6 +17,12 @@ interface ShardView {
   complete: boolean;
 }
 
+/** What holds a job up without ending it, by code of the problem event. The first is worth saying even while the job gets on. */
+const TROUBLES = ['snapshot-failed', 'log-full', 'shard-loading'] as const;
+type TroubleCode = (typeof TROUBLES)[number];
+/** Whoever has such trouble says so again sooner (apps/worker every 5 s, apps/parameter-shard every 10 s). */
+const TROUBLE_FRESH_MS = 15_000;
+
 /** A stored event with its position: once the record reflects it, a new coordinator need not read it again. */
 interface Positioned<T> {
   sequence: number;
@@ -37,6 +43,7 @@ export class JobTracker {
   #decisive = Infinity;
   readonly #shards = new Map<number, ShardView>();
   readonly #workers = new Map<string, number>();
+  readonly #troubles = new Map<TroubleCode, { at: number; message: string }>();
   #evaluations: Positioned<Evaluation>[] = [];
   #recent: { at: number; event: WorkerEvent }[] = [];
 
@@ -47,6 +54,11 @@ export class JobTracker {
     else if (event.type === 'problem' && event.fatal) {
       this.fatal ??= `${event.message} (${event.instance})`;
       this.#decisive = Math.min(this.#decisive, sequence);
+    } else if (event.type === 'problem') {
+      const code = TROUBLES.find((each) => each === event.code);
+      // An old one that is read again by a new coordinator is no news.
+      const old = now - Date.parse(event.at) > TROUBLE_FRESH_MS;
+      if (code !== undefined && !old) this.#troubles.set(code, { at: now, message: event.message });
     } else if (event.type === 'evaluation') {
       this.#evaluations.push({ sequence, value: event.evaluation });
       if (!event.final) return;
@@ -58,6 +70,15 @@ export class JobTracker {
   /** Newest position before an event that decides the job's end: until that is acted on, a successor must read it again. */
   get undecidedSequence(): number {
     return Math.min(this.sequence, this.#decisive - 1);
+  }
+
+  /** What holds the job up at present, or null. `quiet`: nothing is being applied; else only what will hold it up soon counts. */
+  trouble(quiet: boolean, now: number): string | null {
+    const fresh = (quiet ? TROUBLES : TROUBLES.slice(0, 1)).flatMap((code) => {
+      const trouble = this.#troubles.get(code);
+      return trouble !== undefined && now - trouble.at < TROUBLE_FRESH_MS ? [trouble.message] : [];
+    });
+    return fresh.length === 0 ? null : fresh.join('; ');
   }
 
   /** A shard's own answer to a question: as good as an event of it. */

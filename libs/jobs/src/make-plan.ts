@@ -8,7 +8,9 @@ import type {
   Member,
   ParameterLayout,
   PrepareReply,
+  PushLogSpec,
 } from '@downpour/contracts';
+import { DownpourError } from '@downpour/contracts';
 import { maxShards, originOf, placeParameters } from '@downpour/parameters';
 import type { Load } from './shard-owners.ts';
 import { firstOwners } from './shard-owners.ts';
@@ -36,6 +38,20 @@ function shardCount(spec: JobSpec, layout: ParameterLayout, processes: number): 
   return spec.shards ?? Math.max(1, Math.min(SHARDS_PER_PROCESS * processes, maxShards(layout, spec.placement)));
 }
 
+/** A log must hold the pushes of all workers that are on their way while shards take the snapshots that make room in it. */
+const LEAST_PUSHES_IN_LOG = 16;
+
+/** @throws DownpourError `invalid-request` when the log that the spec asks for is too small for the model. */
+function checkLog(log: PushLogSpec, layout: ParameterLayout): void {
+  const least = LEAST_PUSHES_IN_LOG * layout.length * Float32Array.BYTES_PER_ELEMENT;
+  if (log.storage === 'none' || log.maxBytes === undefined || log.maxBytes >= least) return;
+  throw new DownpourError(
+    'invalid-request',
+    `log.maxBytes ${log.maxBytes} is too small for a model of ${layout.length} parameters: at least ${least}, room for ${LEAST_PUSHES_IN_LOG} of its gradients`,
+    { field: 'log.maxBytes' },
+  );
+}
+
 /**
  * The plan of a prepared job. `manifest`: of the checkpoint it begins from.
  * @throws DownpourError `invalid-request` when the spec asks for more shards than the model can be cut into, for too few to hold it, or to begin from
@@ -51,6 +67,7 @@ export function makePlan(
 ): JobPlan {
   const { layout, topology, loss } = prepared;
   const spec: JobSpec = { ...job.spec, loss };
+  checkLog(spec.log, layout);
   const ranges = placeParameters(layout, shardCount(spec, layout, loads.size), spec.placement, spec.updateRule);
   const chunks = chunkPlanOf(spec, dataset);
   const kind = spec.resumeFrom === undefined ? 'warmStart' : 'resume';

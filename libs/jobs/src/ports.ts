@@ -11,6 +11,7 @@ import type {
   MissingChunks,
   PrepareReply,
   PrepareRequest,
+  PushLogSpec,
   ShardLedger,
 } from '@downpour/contracts';
 
@@ -49,11 +50,12 @@ export interface ShardAccount {
 export interface CoordinatorPort {
   members(): Member[];
   prepare(request: PrepareRequest): Promise<PrepareReply>;
-  /** Streams of a job: push log, chunk queue. Idempotent. */
-  createStreams(
-    jobId: string,
-    log: { storage: 'file' | 'memory' | 'none'; replicas: number; keep?: boolean },
-  ): Promise<void>;
+  /**
+   * Streams of a job: push log, chunk queue. Idempotent. Answers how many bytes the log may have; null without one,
+   * or without a limit: a log that is to be kept grows with the job.
+   * @throws DownpourError invalid-request when the cluster can never keep such a log; unavailable when it cannot now
+   */
+  createStreams(jobId: string, log: PushLogSpec & { keep?: boolean }): Promise<{ logBytes: number | null }>;
   /** `keepLog`: all but the push log. */
   removeStreams(jobId: string, keepLog: boolean): Promise<void>;
   /** Drops what is still queued (early stop, cancel). */

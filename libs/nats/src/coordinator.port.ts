@@ -22,6 +22,7 @@ import type {
   MissingChunks,
   PrepareReply,
   PrepareRequest,
+  PushLogSpec,
 } from '@downpour/contracts';
 import type { CoordinatorPort, ShardAccount } from '@downpour/jobs';
 import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
@@ -34,7 +35,13 @@ import type { ObjectStore } from './objects/object-store.ts';
 import type { ChunkQueues } from './streams/chunk-queues.ts';
 import type { EvaluationQueue } from './streams/evaluation-queue.ts';
 import type { EventBus } from './streams/event-bus.ts';
-import { isNoRoom, isStreamNotFound, messageOf } from './streams/jetstream-errors.ts';
+import {
+  isNoRoom,
+  isReplicasUnsupported,
+  isStreamNotFound,
+  isWithoutPeers,
+  messageOf,
+} from './streams/jetstream-errors.ts';
 import { ensureTakers } from './streams/takers.ts';
 import type { RequestClient, RequestOptions } from './transport/request-client.ts';
 
@@ -61,6 +68,8 @@ const CHUNK_DEDUPE_MS = 3_600_000;
  * The push log's limit is the back-pressure on pushers when shards fall behind; the server reserves it, so less is taken where it has less.
  */
 const LOG_BYTES = { file: 4 * 2 ** 30, memory: 2 ** 30 } as const;
+/** What JetStream calls no limit. */
+const UNLIMITED = -1;
 const LEAST_LOG_BYTES = 64 * 2 ** 20;
 
 /** What the coordinator asks of the cluster, over NATS. */
@@ -80,26 +89,25 @@ export class NatsCoordinatorPort implements CoordinatorPort {
     return (await this.#parts.requests.request(subjects.prepare, request, undefined, options)).header;
   }
 
-  async createStreams(
-    jobId: string,
-    log: { storage: 'file' | 'memory' | 'none'; replicas: number; keep?: boolean },
-  ): Promise<void> {
+  async createStreams(jobId: string, log: PushLogSpec & { keep?: boolean }): Promise<{ logBytes: number | null }> {
     // A queue is small, and never lost where it can be helped.
     const storage = log.storage === 'memory' ? StorageType.Memory : StorageType.File;
-    if (log.storage !== 'none')
-      await this.#createLog(
-        {
-          name: streams.pushLog(jobId),
-          subjects: [subjects.pushAll(jobId)],
-          retention: RetentionPolicy.Limits,
-          discard: DiscardPolicy.New,
-          storage,
-          num_replicas: log.replicas,
-          duplicate_window: nanos(PUSH_DEDUPE_MS),
-        },
-        // A log that is kept grows with the job: a limit would only bring it to a stop.
-        log.keep === true ? -1 : LOG_BYTES[log.storage],
-      );
+    let logBytes: number | null = null;
+    if (log.storage !== 'none') {
+      const config = {
+        name: streams.pushLog(jobId),
+        subjects: [subjects.pushAll(jobId)],
+        retention: RetentionPolicy.Limits,
+        discard: DiscardPolicy.New,
+        storage,
+        num_replicas: log.replicas,
+        duplicate_window: nanos(PUSH_DEDUPE_MS),
+      };
+      // A log that is kept grows with the job: a limit that nobody asked for would only bring it to a stop.
+      const most = log.maxBytes ?? (log.keep === true ? UNLIMITED : LOG_BYTES[log.storage]);
+      const given = await this.#createLog(config, most, log.maxBytes !== undefined);
+      if (given !== UNLIMITED) logBytes = given;
+    }
     const jsm = await jetstreamManager(this.#parts.link.nc, { checkAPI: false });
     await ensureStream(jsm, {
       name: streams.chunks(jobId),
@@ -111,6 +119,7 @@ export class NatsCoordinatorPort implements CoordinatorPort {
       duplicate_window: nanos(CHUNK_DEDUPE_MS),
     });
     await ensureTakers(jsm, streams.chunks(jobId), subjects.chunk(jobId));
+    return { logBytes };
   }
 
   async removeStreams(jobId: string, keepLog = false): Promise<void> {
@@ -192,15 +201,43 @@ export class NatsCoordinatorPort implements CoordinatorPort {
     return this.#parts.objects.removeAll(prefix);
   }
 
-  async #createLog(config: Partial<StreamConfig> & { name: string }, maxBytes: number): Promise<void> {
+  /** Bytes that the log has then. `exactly`: the user has said how many; else as many as there is room for. */
+  async #createLog(
+    config: Partial<StreamConfig> & { name: string },
+    maxBytes: number,
+    exactly: boolean,
+  ): Promise<number> {
     const jsm = await jetstreamManager(this.#parts.link.nc, { checkAPI: false });
     try {
       await ensureStream(jsm, { ...config, max_bytes: maxBytes });
+      return (await jsm.streams.info(config.name)).config.max_bytes;
     } catch (error) {
-      if (isNoRoom(error) && maxBytes / 2 >= LEAST_LOG_BYTES) return this.#createLog(config, maxBytes / 2);
-      throw new DownpourError('unavailable', `NATS cannot keep the push log of the job: ${messageOf(error)}`, {
-        cause: error,
-      });
+      const less = !exactly && maxBytes / 2 >= LEAST_LOG_BYTES;
+      if (isNoRoom(error) && less) return this.#createLog(config, maxBytes / 2, exactly);
+      throw logRefusal(error, config.num_replicas ?? 1, exactly ? maxBytes : null);
     }
   }
 }
+
+/** What to do about a log that NATS will not make. */
+const logRefusal = (cause: unknown, replicas: number, maxBytes: number | null): DownpourError => {
+  if (isReplicasUnsupported(cause))
+    return new DownpourError(
+      'invalid-request',
+      `log.replicas ${replicas} needs as many NATS servers, and there is one: take 1, or run a NATS cluster`,
+      { field: 'log.replicas', cause },
+    );
+  if (isWithoutPeers(cause))
+    return new DownpourError(
+      'unavailable',
+      `NATS has not got ${replicas} servers with room for the push log (log.replicas): "${messageOf(cause)}"`,
+      { cause },
+    );
+  if (isNoRoom(cause) && maxBytes !== null)
+    return new DownpourError(
+      'unavailable',
+      `NATS has no room for a push log of log.maxBytes ${maxBytes}: end other jobs, raise its max_file_store or max_memory_store, or ask for less`,
+      { cause },
+    );
+  return new DownpourError('unavailable', `NATS cannot keep the push log of the job: ${messageOf(cause)}`, { cause });
+};

@@ -18,7 +18,7 @@ export { shardIdentity } from './shard-identity.ts';
 export { KEPT_SNAPSHOTS, keepSnapshot } from './snapshot/keep-snapshot.ts';
 export { recoverShard, ShardLostError } from './snapshot/recover-shard.ts';
 export { SnapshotError } from './snapshot/snapshot-error.ts';
-export { SnapshotPolicy } from './snapshot/snapshot-policy.ts';
+export { logShare, RECORD_OVERHEAD_BYTES, SnapshotPolicy } from './snapshot/snapshot-policy.ts';
 export { encodeSnapshot, openSnapshot, sealSnapshot } from './snapshot/snapshot.ts';
 export { StalenessStatistics } from './staleness.ts';
 export { updateRuleOf } from './update-rules/rules.ts';

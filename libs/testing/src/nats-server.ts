@@ -12,6 +12,8 @@ export interface NatsServerOptions {
   maxPayloadBytes?: number;
   /** @default a free one */
   port?: number;
+  /** What JetStream may store on file, as the server's configuration says it. @default 16GB */
+  fileStoreLimit?: string;
   /** Lines added to the configuration file. */
   extraConfig?: string;
 }
@@ -54,7 +56,7 @@ export const startNatsServer = async (options: NatsServerOptions = {}): Promise<
       `listen: "127.0.0.1:${port}"`,
       `log_file: "${logFile}"`,
       `max_payload: ${options.maxPayloadBytes ?? 2 ** 20}`,
-      `jetstream { store_dir: "${storeDir}", max_memory_store: 4GB, max_file_store: 16GB }`,
+      `jetstream { store_dir: "${storeDir}", max_memory_store: 4GB, max_file_store: ${options.fileStoreLimit ?? '16GB'} }`,
       options.extraConfig ?? '',
     ].join('\n'),
   );

@@ -1,4 +1,4 @@
-import type { DatasetSummary, JobSpec } from '@downpour/contracts';
+import type { Cluster, DatasetSummary, JobSpec } from '@downpour/contracts';
 import { modelTopology } from '@downpour/models/topology';
 import { ProblemError } from '../problems/problem-error.ts';
 
@@ -8,8 +8,13 @@ type Issue = { field: string; message: string };
  * Does the job fit its data set? Everything that can be said without building the model; the worker that prepares the job checks the rest.
  * @throws ProblemError 422 naming every field; DownpourError invalid-model
  */
-export function checkJob(spec: JobSpec, dataset: DatasetSummary): void {
-  const errors = [...batchIssues(spec, dataset), ...lossIssues(spec, dataset), ...stopIssues(spec, dataset)];
+export function checkJob(spec: JobSpec, dataset: DatasetSummary, nats: Cluster['nats']): void {
+  const errors = [
+    ...batchIssues(spec, dataset),
+    ...lossIssues(spec, dataset),
+    ...stopIssues(spec, dataset),
+    ...logIssues(spec, nats),
+  ];
   if (errors.length > 0) {
     const detail = errors.map(({ message }) => message).join('; ');
     throw new ProblemError(422, detail, { code: 'invalid-request', errors });
@@ -44,4 +49,17 @@ function stopIssues({ stopAt }: JobSpec, { labelKind }: DatasetSummary): Issue[]
   }
   if (stopAt.value >= 0 && stopAt.value <= 1) return [];
   return [{ field: 'stopAt.value', message: `An accuracy is a share from 0 to 1, not ${stopAt.value}` }];
+}
+
+function logIssues({ log }: JobSpec, { clustered }: Cluster['nats']): Issue[] {
+  const issues: Issue[] = [];
+  if (log.replicas > 1 && !clustered) {
+    const message = `${log.replicas} copies need as many NATS servers, and there is one: take 1, or run a NATS cluster`;
+    issues.push({ field: 'log.replicas', message });
+  }
+  if (log.storage === 'none' && log.maxBytes !== undefined) {
+    const message = 'A job without a push log (log.storage "none") has no use for it: leave it out';
+    issues.push({ field: 'log.maxBytes', message });
+  }
+  return issues;
 }

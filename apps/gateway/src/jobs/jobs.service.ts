@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import type { JobRecord, JobSpec, JobState } from '@downpour/contracts';
+import type { Cluster, JobRecord, JobSpec, JobState } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
 import type { JobRepository } from '@downpour/jobs';
 import { isTerminal, moveTo, newJob, pauseJob, resumeJob } from '@downpour/jobs';
@@ -16,8 +16,16 @@ export class JobsService {
   readonly #jobs: JobRepository;
   readonly #datasets: DatasetRegistry;
   readonly #checkpoints: CheckpointsService;
+  readonly #nats: () => Cluster['nats'];
 
-  constructor(jobs: JobRepository, datasets: DatasetRegistry, checkpoints: CheckpointsService) {
+  /** `nats`: what the gateway is connected to. */
+  constructor(
+    jobs: JobRepository,
+    datasets: DatasetRegistry,
+    checkpoints: CheckpointsService,
+    nats: () => Cluster['nats'],
+  ) {
+    this.#nats = nats;
     this.#jobs = jobs;
     this.#datasets = datasets;
     this.#checkpoints = checkpoints;
@@ -30,7 +38,7 @@ export class JobsService {
       const message = `There is no data set ${spec.dataset}: upload it with POST /v1/datasets, or take one of GET /v1/datasets`;
       throw fieldProblem(422, 'dataset', message);
     }
-    checkJob(spec, dataset.summary);
+    checkJob(spec, dataset.summary, this.#nats());
     const resolved = await this.#checkpoints.resolve(spec, dataset.summary);
     const job = newJob(newJobId(), resolved, new Date().toISOString());
     await this.#jobs.create(job);

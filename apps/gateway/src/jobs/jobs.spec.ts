@@ -67,6 +67,10 @@ describe('POST /v1/jobs', () => {
     ['a data set that is a path', { ...SPEC, dataset: '../jobs/x' }, 422, ['dataset']],
     ['a batch larger than the data', { ...SPEC, batchSize: 60_001 }, 422, ['batchSize']],
     ['a chunk smaller than a batch', { ...SPEC, batchSize: 64, chunkSize: 63 }, 422, ['chunkSize']],
+    ['copies of the log without servers for them', { ...SPEC, log: { replicas: 3 } }, 422, ['log.replicas']],
+    ['a number of copies that NATS has not', { ...SPEC, log: { replicas: 2 } }, 400, ['log.replicas']],
+    ['a log too small for anything', { ...SPEC, log: { maxBytes: 1000 } }, 400, ['log.maxBytes']],
+    ['a size of no log', { ...SPEC, log: { storage: 'none', maxBytes: 2 ** 30 } }, 422, ['log.maxBytes']],
     ['an accuracy in percent', { ...SPEC, stopAt: { metric: 'accuracy', value: 99 } }, 422, ['stopAt.value']],
   ])('refuses %s and names the field', async (_name, body, status, fields) => {
     const problem = await problemOf(await harness.post(body));

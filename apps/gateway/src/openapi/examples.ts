@@ -217,7 +217,7 @@ export const cluster: Cluster = {
       details: { threads: 1 },
     },
   ],
-  nats: { server: '127.0.0.1:4222', version: '2.15.1', maxPayloadBytes: 1_048_576, connected: true },
+  nats: { server: '127.0.0.1:4222', version: '2.15.1', maxPayloadBytes: 1_048_576, connected: true, clustered: false },
 };
 
 export const problems = {

@@ -27,8 +27,10 @@ export async function reconcilePreparing(run: JobRun, loads: () => Map<string, L
     });
     const manifest = await originManifest(run);
     const plan = makePlan(run.record, summary, prepared, cluster.members(), loads(), manifest);
-    await cluster.createStreams(run.id, { ...spec.log, keep: spec.keepLog });
-    await run.savePlan(plan);
+    const { logBytes } = await cluster.createStreams(run.id, { ...spec.log, keep: spec.keepLog });
+    // Shards take their snapshots by what the log really has.
+    const log = { ...plan.spec.log, ...(logBytes !== null && { maxBytes: logBytes }) };
+    await run.savePlan({ ...plan, spec: { ...plan.spec, log } });
   } else if (run.plan.value.phase !== 'training') await run.savePlan({ ...run.plan.value, phase: 'training' });
   const { layout, origin } = run.plan!.value;
   const begun = origin === undefined ? {} : originOfRecord(run, origin);

@@ -3,6 +3,8 @@ import type { JobRun } from '../job-run.ts';
 import { waitingFor } from '../waiting.ts';
 
 const MINUTE_MS = 60_000;
+/** A log that is full for a moment is back-pressure, no trouble. */
+const TROUBLED_MS = 3000;
 
 /** Says what a job without progress waits for, enqueues anew what seems lost, and in the end gives up: nothing hangs in silence. */
 export async function watchStall(run: JobRun): Promise<void> {
@@ -19,7 +21,13 @@ export async function watchStall(run: JobRun): Promise<void> {
     run.movedAt = run.now;
     return run.say(missing);
   }
-  const quietMs = run.now - run.movedAt;
+  const trouble = run.tracker.trouble(run.now - run.movedAt > TROUBLED_MS, run.now);
+  if (trouble !== null) {
+    // A full disk and the like: it waits as long as it takes, too, and goes on by itself when there is room again.
+    run.excusedAt = run.now;
+    return run.say(trouble);
+  }
+  const quietMs = run.now - Math.max(run.movedAt, run.excusedAt);
   if (quietMs > run.options.stalledJobMs) return run.fail(`${stallReason(run, quietMs)}; it was given up`);
   const healMs = plan.spec.log.storage === 'none' ? run.options.healUnloggedMs : run.options.healMs;
   if (quietMs > healMs && run.now - run.healedAt > healMs) await giveOutMissing(run);

@@ -10,6 +10,7 @@ import type {
   MissingChunks,
   PrepareReply,
   PrepareRequest,
+  PushLogSpec,
   Role,
   ShardLedger,
 } from '@downpour/contracts';
@@ -122,10 +123,11 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
       loss: spec.loss ?? 'softmaxCrossEntropy',
     };
   }
-  async createStreams(jobId: string): Promise<void> {
+  async createStreams(jobId: string, log: PushLogSpec): Promise<{ logBytes: number | null }> {
     this.#mayFail();
     this.streams.add(jobId);
     if (!this.chunks.has(jobId)) this.chunks.set(jobId, []);
+    return { logBytes: log.storage === 'none' ? null : (log.maxBytes ?? 2 ** 30) };
   }
   async removeStreams(jobId: string, keepLog: boolean): Promise<void> {
     this.#mayFail();

@@ -18,6 +18,7 @@ export interface ServerInfo {
   version: string;
   maxPayloadBytes: number;
   connected: boolean;
+  clustered: boolean;
 }
 
 /** Headers and protocol lines count against max_payload too. */
@@ -75,6 +76,7 @@ export class NatsLink {
       version: this.#version,
       maxPayloadBytes: this.#maxPayloadBytes,
       connected: this.connected,
+      clustered: this.clustered,
     };
   }
 

@@ -1,11 +1,11 @@
 import { buckets, DownpourError } from '@downpour/contracts';
 import { Objm } from '@nats-io/obj';
 import type { ObjectInfo, ObjectStore as Bucket } from '@nats-io/obj';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { jetstreamManager, StorageType } from '@nats-io/jetstream';
 import { Readable } from 'node:stream';
 import type { NatsLink } from '../link/nats-link.ts';
 import { readChunks } from './read-chunks.ts';
-import { messageOf } from '../streams/jetstream-errors.ts';
+import { isStreamNotFound, messageOf } from '../streams/jetstream-errors.ts';
 
 export interface StoredObject {
   name: string;
@@ -120,10 +120,21 @@ export class ObjectStore {
     return Promise.race([work, lost]).finally(() => off());
   }
 
+  /** A bucket that somebody has deleted is made again: what was in it is gone, and shards can store what they hold. */
+  async #open(): Promise<Bucket> {
+    const objm = new Objm(this.#link.nc);
+    try {
+      return await objm.open(buckets.objects);
+    } catch (error) {
+      if (!isStreamNotFound(error) && !messageOf(error).includes('object store not found')) throw error;
+      return objm.create(buckets.objects, { storage: StorageType.File, replicas: this.#link.clustered ? 3 : 1 });
+    }
+  }
+
   async #call<R>(name: string, work: (bucket: Bucket) => Promise<R>): Promise<R> {
     try {
       await this.#link.whenConnected(AbortSignal.timeout(CONNECT_PATIENCE_MS));
-      this.#bucket ??= new Objm(this.#link.nc).open(buckets.objects);
+      this.#bucket ??= this.#open();
       return await this.#whileConnected(work(await this.#bucket));
     } catch (cause) {
       if (cause instanceof DownpourError) throw cause;

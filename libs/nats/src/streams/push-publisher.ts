@@ -10,7 +10,7 @@ import type { NatsLink } from '../link/nats-link.ts';
 import { RequestClient } from '../transport/request-client.ts';
 import { newMessageId, sliceHeaders } from '../transport/wire.ts';
 import { FlowWindow } from './flow-window.ts';
-import { isFull, isStreamNotFound } from './jetstream-errors.ts';
+import { isFull, isStreamNotFound, messageOf } from './jetstream-errors.ts';
 import { pause } from '../link/pause.ts';
 
 /** What is pushed. */
@@ -37,10 +37,17 @@ export class PushPublisher {
   readonly #requests: RequestClient;
   readonly #window: FlowWindow;
 
+  #onWaiting: (jobId: string, why: string) => void = () => undefined;
+
   constructor(link: NatsLink, options: PushPublisherOptions = {}) {
     this.#link = link;
     this.#requests = new RequestClient(link);
     this.#window = new FlowWindow(options.maxOutstandingBytes ?? 128 * 2 ** 20);
+  }
+
+  /** Calls back while a push waits though there is a connection: with each try that the server refuses, or does not answer. */
+  onWaiting(listener: (jobId: string, why: string) => void): void {
+    this.#onWaiting = listener;
   }
 
   /**
@@ -99,6 +106,7 @@ export class PushPublisher {
           throw new DownpourError('unavailable', 'The connection to NATS is closed', { cause: error });
         if (!isFull(error) && (await this.#logIsGone(jobId)))
           throw new DownpourError('not-found', `Job ${jobId} has no push log (any more)`, { cause: error });
+        if (this.#link.connected) this.#onWaiting(jobId, waitsFor(jobId, error));
         await pause(backoffMs, signal);
       }
     }
@@ -115,6 +123,11 @@ export class PushPublisher {
     }
   }
 }
+
+const waitsFor = (jobId: string, error: unknown): string =>
+  isFull(error)
+    ? `room in the push log of job ${jobId}: NATS says "${messageOf(error)}"`
+    : `NATS to store a push of job ${jobId}: it says "${messageOf(error)}"`;
 
 /** @throws JetStreamApiError when the server would not store it */
 const acknowledged = (bytes: Uint8Array): void => {

@@ -60,6 +60,11 @@ export const recoverShard = async (
     const shard = (await initialShard?.()) ?? ParameterShard.initial(identity, await initialParameters());
     return { shard, position: 0, damaged };
   } catch (cause) {
+    if (cause instanceof DownpourError && cause.code === 'not-found')
+      throw new ShardLostError(
+        `Shard ${identity.shard} has no snapshot, and the initial parameters are gone: the object store was emptied. Submit the job again.`,
+        { cause },
+      );
     if (!(cause instanceof RangeError)) throw cause;
     throw new ShardLostError(`The initial parameters do not fit the plan: ${cause.message}. Submit the job again.`, {
       cause,

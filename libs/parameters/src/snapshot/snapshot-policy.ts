@@ -11,11 +11,22 @@ const LOG_TO_STATE = 4;
 export const defaultLogBytes = (stateBytes: number): number =>
   Math.max(Math.min(Math.max(LOG_TO_STATE * stateBytes, LEAST_LOG_BYTES), MOST_LOG_BYTES), stateBytes);
 
+/** Bytes of a record beside its gradient: subject, headers, the push's own header. Of a small model it is all there is. */
+export const RECORD_OVERHEAD_BYTES = 512;
+/** The log is trimmed behind the second snapshot from the end: with this it never holds more than half of its room for what is applied. */
+const SNAPSHOTS_IN_LOG = 4;
+
+/** Bytes of log after which a snapshot is due so that a log of `logBytes`, shared by the shards of `jobLength` values, never fills up with what is applied. */
+export const logShare = (logBytes: number, length: number, jobLength: number): number =>
+  Math.max(1, Math.floor((logBytes * length) / jobLength / SNAPSHOTS_IN_LOG));
+
 export interface SnapshotPolicyOptions {
   /** A snapshot is due after so many bytes of gradients: what a recovery must replay. @default defaultLogBytes */
   logBytes?: number | undefined;
   /** ... or after so long, if anything was applied since the last. */
   intervalMs: number;
+  /** ... or after so many bytes of log (logShare). */
+  mostLogBytes?: number | undefined;
 }
 
 /** When to take a snapshot. Times are milliseconds of one clock. */
@@ -26,8 +37,12 @@ export class SnapshotPolicy {
   #lastMs: number;
 
   /** `stateBytes`: of the shard, as a snapshot holds it. */
-  constructor({ logBytes, intervalMs }: SnapshotPolicyOptions, stateBytes: number, nowMs: number) {
-    this.#logBytes = logBytes ?? defaultLogBytes(stateBytes);
+  constructor(
+    { logBytes, intervalMs, mostLogBytes = Infinity }: SnapshotPolicyOptions,
+    stateBytes: number,
+    nowMs: number,
+  ) {
+    this.#logBytes = Math.min(logBytes ?? defaultLogBytes(stateBytes), mostLogBytes);
     this.#intervalMs = intervalMs;
     this.#lastMs = nowMs;
   }
