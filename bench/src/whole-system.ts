@@ -3,15 +3,7 @@ import { Cluster } from './harness/cluster.ts';
 import { PythonPeer } from './harness/python-peer.ts';
 import { TensorFlowChild, type Computed } from './harness/tensorflow-child.ts';
 import { measureTraining, type TrainingWindow } from './harness/training-window.ts';
-import { encodingSchema } from '@downpour/contracts';
-import { ENCODINGS, endlessJob, type WorkloadName } from './workloads.ts';
-
-/** One way to run a workload on the cluster. */
-export interface Configuration {
-  encoding: string;
-  /** nFetch and nPush. */
-  n: number;
-}
+import { endlessJob, nameOf, type Configuration, type WorkloadName } from './workloads.ts';
 
 export interface Measured {
   workload: WorkloadName;
@@ -133,20 +125,14 @@ export class WholeSystem {
   }
 }
 
-export function nameOf({ encoding, n }: Configuration): string {
-  return `${encoding}, n=${n}`;
-}
-
-/** Every encoding at n = 1; the small model also at n = 4, where the wire is paid once in four steps. */
-function configurationsOf(workload: WorkloadName, options: BenchOptions): Configuration[] {
-  const encodings = options.encodings.filter((encoding) => !REFUSED.includes(encoding));
-  const everyStep = encodings.map((encoding) => ({ encoding, n: 1 }));
-  if (workload !== 'mlp-small') return everyStep;
+/**
+ * Without a log, as the systems that it is compared with, in every encoding, each step pushed and pulled; beside it what a job is by default. The small
+ * model also at n = 4, where the wire is paid once in four steps.
+ */
+function configurationsOf(workload: WorkloadName, { encodings }: BenchOptions): Configuration[] {
+  const everyStep = encodings.map((encoding): Configuration => ({ encoding, n: 1, log: 'none' }));
+  const byDefault: Configuration = { encoding: 'float32', n: 1, log: 'file' };
+  if (workload !== 'mlp-small') return [byDefault, ...everyStep];
   const ends = encodings.length > 1 ? [encodings[0]!, encodings.at(-1)!] : encodings;
-  return [...everyStep, ...ends.map((encoding) => ({ encoding, n: 4 }))];
+  return [byDefault, ...everyStep, ...ends.map((encoding): Configuration => ({ encoding, n: 4, log: 'none' }))];
 }
-
-/** Encodings of this list that the system does not take: what cannot be submitted is not measured. */
-export const REFUSED: readonly string[] = Object.keys(ENCODINGS).filter(
-  (name) => !encodingSchema.safeParse(ENCODINGS[name]).success,
-);

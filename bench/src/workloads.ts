@@ -16,7 +16,7 @@ export const ENCODINGS: Record<string, EncodingSpec> = {
   float32: { gradients: 'float32', parameters: 'float32' },
   float16: { gradients: 'float16', parameters: 'float16' },
   bfloat16: { gradients: 'bfloat16', parameters: 'bfloat16' },
-  int8: { gradients: 'int8', parameters: 'bfloat16' },
+  int8: { gradients: 'int8', parameters: 'int8' },
 };
 
 /**
@@ -35,13 +35,25 @@ export const MNIST: DatasetSummary = {
   labelWidth: 1,
 };
 
+/** One way to run a workload on the cluster. */
+export interface Configuration {
+  encoding: string;
+  /** nFetch and nPush. */
+  n: number;
+  log: 'file' | 'memory' | 'none';
+}
+
+export function nameOf({ encoding, n, log }: Configuration): string {
+  return `${encoding}, n=${n}, ${log === 'none' ? 'no log' : `log: ${log}`}`;
+}
+
 /** A job that goes on until it is cancelled. */
 export function endlessJob(
   workload: WorkloadName,
-  { encoding = 'float32', n = 1, shards = 2 }: { encoding?: string; n?: number; shards?: number } = {},
+  { encoding = 'float32', n = 1, log = 'file', shards = 2 }: Partial<Configuration> & { shards?: number } = {},
 ): JobSpecInput {
   return {
-    name: `bench ${workload} ${encoding} n=${n}`,
+    name: `bench ${workload} ${nameOf({ encoding, n, log })}`,
     model: WORKLOADS[workload],
     dataset: 'mnist',
     batchSize: BATCH_SIZE,
@@ -49,6 +61,7 @@ export function endlessJob(
     strategy: { kind: 'async', nFetch: n, nPush: n },
     updateRule: UPDATE_RULE,
     encoding: ENCODINGS[encoding]!,
+    log: { storage: log },
     shards,
   };
 }

@@ -1,8 +1,7 @@
 import type { Bench, Detail, Figure } from '../bench.ts';
 import { median, short } from '../harness/statistics.ts';
-import { nameOf, REFUSED, type Configuration, type Measured } from '../whole-system.ts';
-import type { BenchOptions } from '../options.ts';
-import type { WorkloadName } from '../workloads.ts';
+import type { Measured } from '../whole-system.ts';
+import { nameOf, type Configuration, type WorkloadName } from '../workloads.ts';
 
 const AIMS: Record<WorkloadName, number> = { cnn: 1.35, 'mlp-small': 2.5, 'mlp-large': 1.8 };
 const AIM_SMALL_N4 = 1.5;
@@ -11,7 +10,7 @@ const AIM_SMALL_N4 = 1.5;
 export const cpu: Bench = {
   id: '3',
   title: 'whole system, 2 workers + 2 shards + NATS: CPU of all processes',
-  async run({ system, options }) {
+  async run({ system }) {
     const all = await system.measured();
     const figures: Figure[] = [];
     for (const { workload, configurations, bare } of all) {
@@ -27,18 +26,9 @@ export const cpu: Bench = {
         });
       }
     }
-    return { figures, details: [whereItGoes(all), ...refused(options)] };
+    return { figures, details: [whereItGoes(all)] };
   },
 };
-
-/** A row that is missing must not pass for one that was not asked for. */
-function refused({ encodings }: BenchOptions): Detail[] {
-  const names = encodings.filter((encoding) => REFUSED.includes(encoding));
-  if (names.length === 0) return [];
-  return [
-    { title: 'Not measured: encodings that the system refuses', rows: [['encoding'], ...names.map((name) => [name])] },
-  ];
-}
 
 function aimOf(workload: WorkloadName, { n }: Configuration): Figure['aim'] {
   if (n === 1) return { most: AIMS[workload] };

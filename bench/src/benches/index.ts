@@ -1,7 +1,9 @@
 import type { Bench } from '../bench.ts';
+import { accuracy } from './accuracy.ts';
 import { apply } from './apply.ts';
 import { compiledStep } from './compiled-step.ts';
 import { cpu } from './cpu.ts';
+import { durability } from './durability.ts';
 import { failover } from './failover.ts';
 import { firstGradient } from './first-gradient.ts';
 import { peers } from './peers.ts';
@@ -24,6 +26,8 @@ export const BENCHES: readonly Bench[] = [
   firstGradient,
   pushAndFetch,
   peers,
+  durability,
+  accuracy,
   soak,
   failover,
 ];

@@ -1,6 +1,5 @@
 import type { Bench, Figure } from '../bench.ts';
-import { nameOf } from '../whole-system.ts';
-import type { WorkloadName } from '../workloads.ts';
+import { nameOf, type WorkloadName } from '../workloads.ts';
 
 /** Against TensorFlow's parameter servers; the others only have to be passed. */
 const AIMS: Record<WorkloadName, number> = { cnn: 1.25, 'mlp-small': 2, 'mlp-large': 1.2 };

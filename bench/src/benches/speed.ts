@@ -1,6 +1,5 @@
 import type { Bench, Figure } from '../bench.ts';
-import { nameOf } from '../whole-system.ts';
-import type { WorkloadName } from '../workloads.ts';
+import { nameOf, type WorkloadName } from '../workloads.ts';
 
 const AIMS: Partial<Record<WorkloadName, number>> = { cnn: 3, 'mlp-small': 1.5 };
 

@@ -31,7 +31,7 @@ export class TensorFlowChild {
     const env =
       threads === 'default'
         ? { TF_NUM_INTRAOP_THREADS: '0', TF_NUM_INTEROP_THREADS: '0' }
-        : { TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: '1' };
+        : { TF_NUM_INTRAOP_THREADS: String(threads), TF_NUM_INTEROP_THREADS: '-1' };
     return new TensorFlowChild(await Child.start('tensorflow', env));
   }
 
