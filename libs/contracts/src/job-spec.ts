@@ -156,6 +156,10 @@ export const jobSpecSchema = z
     path: ['warmStartFrom'],
     message: 'give either resumeFrom or warmStartFrom, not both',
   })
+  .refine(({ keepLog, log }) => !keepLog || log.storage !== 'none', {
+    path: ['keepLog'],
+    message: 'a job without a push log (log.storage none) has none to keep',
+  })
   .meta({ id: 'JobSpec' });
 /** A spec with every default filled in. */
 export type JobSpec = z.infer<typeof jobSpecSchema>;

@@ -14,6 +14,9 @@ export {
 export { Ledger } from './ledger.ts';
 export { ParameterShard } from './parameter-shard.ts';
 export { maxShards, placementBalance, placeParameters } from './placement/place-parameters.ts';
+export { compareVectors, firstDifference, sameBits } from './replay/compare.ts';
+export { LogFileError, openLogFile, writeLogFile } from './replay/log-file.ts';
+export { Replay } from './replay/replay.ts';
 export { shardIdentity } from './shard-identity.ts';
 export { KEPT_SNAPSHOTS, keepSnapshot } from './snapshot/keep-snapshot.ts';
 export { recoverShard, ShardLostError } from './snapshot/recover-shard.ts';
@@ -31,6 +34,8 @@ export type { LedgerState, PushKey } from './ledger.ts';
 export type { ApplyOutcome, ShardState } from './parameter-shard.ts';
 export type { PlacementBalance, PlacementName } from './placement/place-parameters.ts';
 export type { LogFollower, LoggedPush, PushLog, SnapshotStore } from './ports.ts';
+export type { FirstDifference, VariableDifference } from './replay/compare.ts';
+export type { ReplaySource } from './replay/replay.ts';
 export type { ShardIdentity } from './shard-identity.ts';
 export type { RecoveredShard, RecoverOptions } from './snapshot/recover-shard.ts';
 export type { SnapshotPolicyOptions } from './snapshot/snapshot-policy.ts';
