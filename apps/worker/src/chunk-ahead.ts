@@ -55,7 +55,7 @@ export class ChunkAhead {
     const held = this.take();
     if (!held) return;
     held.settleShare(0);
-    await held.chunk.giveBack().catch(() => undefined);
+    await held.chunk.giveBack({ untried: true }).catch(() => undefined);
   }
 
   async #take(): Promise<void> {
@@ -87,7 +87,7 @@ export class ChunkAhead {
       delivery: held.delivery,
       examples,
       done: () => held.done(),
-      giveBack: () => held.giveBack(),
+      giveBack: (options) => held.giveBack(options),
     };
     return { job, chunk, settleShare: this.#jobs.share.begin(job.jobId) };
   }

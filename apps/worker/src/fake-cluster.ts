@@ -33,7 +33,11 @@ export class FakeQueue<Task> implements TaskQueue<Task> {
       task: item.task,
       delivery: item.deliveries,
       done: async () => end(() => this.done.push(item.task)),
-      giveBack: async () => end(() => this.waiting.unshift(item)),
+      giveBack: async ({ untried = false } = {}) =>
+        end(() => {
+          if (untried) item.deliveries -= 1;
+          this.waiting.unshift(item);
+        }),
     };
   }
 

@@ -15,7 +15,8 @@ export interface HeldTask<Task> {
   /** How often it was given out, this time included. */
   delivery: number;
   done(): Promise<void>;
-  giveBack(): Promise<void>;
+  /** `untried`: does not count as a delivery. */
+  giveBack(options?: { untried?: boolean }): Promise<void>;
 }
 
 export interface TaskQueue<Task> {

@@ -110,7 +110,7 @@ export class WorkerLoop {
     const { instance, metrics, log } = this.#parts;
     let spentMs = 0;
     try {
-      if (!job.takesChunks) return await chunk.giveBack();
+      if (!job.takesChunks) return await chunk.giveBack({ untried: true });
       if (chunk.delivery > MAX_DELIVERIES) {
         await this.#report(job, poisonChunk(instance, chunk.task, chunk.delivery));
         return await chunk.giveBack();

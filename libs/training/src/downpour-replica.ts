@@ -188,7 +188,8 @@ export class DownpourReplica {
       };
       return { kind: 'trained', report, settled: this.#settle(chunk, pushes, report, beganMs) };
     } catch (error) {
-      const stopped = await this.#stopped(chunk, pushes, signal.aborted ? 'cancelled' : 'stopping', totals.computeMs);
+      const why = signal.aborted ? 'cancelled' : 'stopping';
+      const stopped = await this.#stopped(chunk, pushes, why, going.aborted, totals.computeMs);
       if (going.aborted) return stopped;
       throw error;
     }
@@ -210,7 +211,7 @@ export class DownpourReplica {
       await chunk.done();
     } catch (error) {
       await Promise.allSettled(pushes);
-      await chunk.giveBack().catch(() => undefined);
+      await chunk.giveBack({ untried: this.#context.signal.aborted }).catch(() => undefined);
       if (this.#context.signal.aborted) return 'given-back';
       throw error;
     }
@@ -256,11 +257,17 @@ export class DownpourReplica {
   }
 
   /** Gives the chunk back once its pushes have settled: a push still on its way would race with whoever takes the chunk next. */
-  async #stopped(chunk: TakenChunk, pushes: Promise<void>[], why: 'cancelled' | 'stopping', computeMs: number) {
+  async #stopped(
+    chunk: TakenChunk,
+    pushes: Promise<void>[],
+    why: 'cancelled' | 'stopping',
+    untried: boolean,
+    computeMs: number,
+  ) {
     this.#window.discard();
     this.#parameters.forget();
     await Promise.allSettled(pushes);
-    await chunk.giveBack().catch(() => undefined);
+    await chunk.giveBack({ untried }).catch(() => undefined);
     return { kind: 'given-back', why, computeMs } as const;
   }
 

@@ -17,8 +17,8 @@ export interface TakenChunk {
   examples: Promise<Examples>;
   /** Every push of it is durable: never give it out again. Resolves once the queue has confirmed. */
   done(): Promise<void>;
-  /** Give it to somebody else at once. */
-  giveBack(): Promise<void>;
+  /** Give it to somebody else at once. `untried`: it is not to blame, so this does not count as a delivery. */
+  giveBack(options?: { untried?: boolean }): Promise<void>;
 }
 
 /** What a replica knows of the parameters: the flat vector and each shard's version of it. */

@@ -55,6 +55,27 @@ describe('the chunk queue', () => {
     expect(await queue.pending()).toBe(0);
   });
 
+  it('does not count it when a chunk is given back untried, and keeps what was counted before', async () => {
+    await queue.enqueue([chunk(jobId, 0, 7)]);
+    const taken = async () => (await until('the chunk', () => queue.next(500)))!;
+    for (let turn = 0; turn < 8; turn++) {
+      const held = await taken();
+      expect([held.task.chunk, held.delivery]).toEqual([7, 1]);
+      await held.giveBack({ untried: true });
+    }
+    await (await taken()).giveBack();
+    const second = await taken();
+    expect(second.delivery).toBe(2);
+    await second.giveBack({ untried: true });
+    const third = await taken();
+    expect(third.delivery).toBe(2);
+    await third.giveBack();
+    const fourth = await taken();
+    expect(fourth.delivery).toBe(3);
+    await fourth.done();
+    expect(await queue.pending()).toBe(0);
+  });
+
   it('does not take the same chunk twice into the queue', async () => {
     const epoch = Array.from({ length: 20 }, (_, n) => chunk(jobId, 0, n));
     await Promise.all([queue.enqueue(epoch), new ChunkQueues(other).open(jobId).enqueue(epoch)]);

@@ -1,7 +1,7 @@
 import { DownpourError } from '@downpour/contracts';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { JetStreamClient } from '@nats-io/jetstream';
-import { nanos } from '@nats-io/nats-core';
+import { headers, nanos } from '@nats-io/nats-core';
 import type { Msg } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import type { NatsLink } from '../link/nats-link.ts';
@@ -15,12 +15,12 @@ import { pause } from '../link/pause.ts';
 /** A task in this process's hands. The queue is told that it is still worked on until it is done or given back. */
 export interface HeldTask<Task> {
   task: Task;
-  /** How often it was given out, this time included. */
+  /** How often it was given out, this time included; but for those when it was given back untried. */
   delivery: number;
   /** Never give it out again. Resolves once the queue has confirmed. */
   done(): Promise<void>;
-  /** Give it to somebody else at once. */
-  giveBack(): Promise<void>;
+  /** Give it to somebody else at once. `untried`: whatever becomes of it, it was not its fault; it goes to the end of the queue and does not count. */
+  giveBack(options?: { untried?: boolean }): Promise<void>;
 }
 
 export interface WorkQueueOptions<Task> {
@@ -32,6 +32,7 @@ export interface WorkQueueOptions<Task> {
   schema: z.ZodType<Task>;
 }
 
+const TRIES_HEADER = 'Dp-Tries';
 const WORKING_EVERY_MS = 3000;
 /** What a reply may take beyond the wait that was asked for. */
 const REPLY_GRACE_MS = 2000;
@@ -149,6 +150,7 @@ export class WorkQueue<Task> {
     const delivery = deliveryOf(reply);
     if (delivery === null) return null;
     const { stream } = this.#options;
+    const tries = delivery.deliveries - 1 + triesOf(message);
     let task: Task;
     try {
       task = this.#options.schema.parse(message.json());
@@ -169,7 +171,7 @@ export class WorkQueue<Task> {
     };
     return {
       task,
-      delivery: delivery.deliveries,
+      delivery: tries + 1,
       done: async () => {
         try {
           await confirmDone(this.#link, { stream, reply, sequence: delivery.streamSequence, data: message.data });
@@ -177,11 +179,33 @@ export class WorkQueue<Task> {
           letGo();
         }
       },
-      giveBack: async () => {
+      giveBack: async ({ untried = false } = {}) => {
         letGo();
+        // NATS counts every delivery of a message, so it becomes another message. Should both stay, the ledger drops what is done twice.
+        if (untried && (await this.#enqueueAgain(message, tries)))
+          return void this.#link.publish(reply, Buffer.from('+ACK'));
         // Lost, it costs ACK_WAIT_MS, no more.
         this.#link.publish(reply, Buffer.from('-NAK'));
       },
     };
   }
+
+  async #enqueueAgain(message: Msg, tries: number): Promise<boolean> {
+    if (!this.#link.connected) return false;
+    try {
+      const head = headers();
+      head.set(TRIES_HEADER, String(tries));
+      await this.#js.publish(message.subject, message.data, { headers: head, timeout: REPLY_GRACE_MS, retries: 0 });
+      return true;
+    } catch {
+      // Full, or its job has ended: then it does not matter.
+      return false;
+    }
+  }
 }
+
+/** Deliveries of a task before it became this message. */
+const triesOf = (message: Msg): number => {
+  const tries = Number(message.headers?.get(TRIES_HEADER) || 0);
+  return Number.isSafeInteger(tries) && tries > 0 ? tries : 0;
+};
