@@ -1,6 +1,7 @@
 export { FAULT_KINDS, planFaults } from './faults/fault-plan.ts';
 export { fuzzPlan, tellFuzz } from './faults/fuzz-plan.ts';
 export { mutateBytes, mutateValue } from './faults/mutate.ts';
+export { NatsDisorder } from './faults/nats-disorder.ts';
 export { SeededRandom } from './faults/seeded-random.ts';
 export { startTcpProxy } from './faults/tcp-proxy.ts';
 export { startNatsCluster } from './nats-cluster.ts';
@@ -8,6 +9,7 @@ export { freePort, startNatsServer } from './nats-server.ts';
 export { endWithMe } from './reaper.ts';
 export { until } from './until.ts';
 export type { FaultKind, FaultPlanOptions, FaultTarget, PlannedFault } from './faults/fault-plan.ts';
+export type { NatsDisorderOptions } from './faults/nats-disorder.ts';
 export type { ProxyDirection, TcpProxy, TcpProxyOptions } from './faults/tcp-proxy.ts';
 export type { NatsCluster } from './nats-cluster.ts';
 export type { NatsServer, NatsServerOptions } from './nats-server.ts';

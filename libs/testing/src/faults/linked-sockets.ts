@@ -7,6 +7,14 @@ export interface LinkBehaviour {
   delayMs: number;
 }
 
+/** Changes what goes through a connection. */
+export interface ByteFilter {
+  take(bytes: Buffer): void;
+  /** The connection is over. */
+  stop(): void;
+}
+export type MakeByteFilter = (emit: (bytes: Buffer) => void) => ByteFilter;
+
 /** One connection through a proxy: the socket of who connected, and the one to the target. */
 export class LinkedSockets {
   onClosed: () => void = () => undefined;
@@ -16,11 +24,13 @@ export class LinkedSockets {
   #lanes: Lane[] = [];
   #closed = false;
   #passed: (bytes: number) => void;
+  #toTarget: MakeByteFilter | undefined;
 
-  constructor(client: Socket, openTarget: () => Socket, passed: (bytes: number) => void) {
+  constructor(client: Socket, openTarget: () => Socket, passed: (bytes: number) => void, toTarget?: MakeByteFilter) {
     this.#client = client;
     this.#openTarget = openTarget;
     this.#passed = passed;
+    this.#toTarget = toTarget;
   }
 
   behave({ stalled, delayMs }: LinkBehaviour): void {
@@ -49,7 +59,7 @@ export class LinkedSockets {
     this.#target = target;
     const done = (): void => this.reset();
     this.#lanes = [
-      new Lane(this.#client, target, this.#passed, done),
+      new Lane(this.#client, target, this.#passed, done, this.#toTarget),
       new Lane(target, this.#client, this.#passed, done),
     ];
   }
@@ -68,13 +78,21 @@ class Lane {
   #delayMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
+  #filter: ByteFilter | undefined;
 
-  constructor(from: Socket, to: Socket, passed: (bytes: number) => void, done: () => void) {
+  constructor(
+    from: Socket,
+    to: Socket,
+    passed: (bytes: number) => void,
+    done: () => void,
+    makeFilter?: MakeByteFilter,
+  ) {
     this.#from = from;
     this.#to = to;
     this.#passed = passed;
     this.#done = done;
-    from.on('data', (bytes: Buffer) => this.#take(bytes));
+    this.#filter = makeFilter?.((bytes) => this.#take(bytes));
+    from.on('data', (bytes: Buffer) => (this.#filter ? this.#filter.take(bytes) : this.#take(bytes)));
     from.on('end', () => this.#take('end'));
     from.on('close', () => this.#take('broken'));
     to.on('drain', () => {
@@ -95,6 +113,7 @@ class Lane {
 
   stop(): void {
     this.#stopped = true;
+    this.#filter?.stop();
     clearTimeout(this.#timer);
     this.#held = [];
   }

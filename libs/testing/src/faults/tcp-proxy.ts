@@ -1,6 +1,7 @@
 import { connect, createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { LinkedSockets } from './linked-sockets.ts';
+import type { MakeByteFilter } from './linked-sockets.ts';
 
 export interface TcpProxyOptions {
   /** Where the bytes go: the port of a nats-server, say. */
@@ -9,6 +10,8 @@ export interface TcpProxyOptions {
   targetHost?: string;
   /** @default a free one */
   port?: number;
+  /** Changes what clients send: called with the number of each connection, from 0. */
+  toTarget?: (connection: number) => MakeByteFilter;
 }
 
 /** Which way bytes go: from the one who connected to the target, back, or both. */
@@ -49,6 +52,7 @@ export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy>
   let stalled: ReadonlySet<'toTarget' | 'toClient'> = new Set();
   let delayMs = 0;
   let passedBytes = 0;
+  let connections = 0;
 
   const openTarget = (): Socket => connect(options.targetPort, options.targetHost ?? '127.0.0.1');
   const server = createServer({ noDelay: true, pauseOnConnect: true }, (client) => {
@@ -57,7 +61,12 @@ export const startTcpProxy = async (options: TcpProxyOptions): Promise<TcpProxy>
       client.resetAndDestroy();
       return;
     }
-    const link = new LinkedSockets(client, openTarget, (bytes) => (passedBytes += bytes));
+    const link = new LinkedSockets(
+      client,
+      openTarget,
+      (bytes) => (passedBytes += bytes),
+      options.toTarget?.(connections++),
+    );
     links.add(link);
     link.onClosed = () => links.delete(link);
     link.behave({ stalled, delayMs });
