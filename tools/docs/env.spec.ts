@@ -26,6 +26,8 @@ const OTHERS = [
   ['TF_CPP_MIN_LOG_LEVEL', 'worker', '2', 'TensorFlow: least severe log line, 0 to 3'],
   ['TMPDIR', 'worker', '/tmp', 'compiled graphs are written there for a moment'],
   ['NATS_SERVER', 'npm start, tests', '.native/bin/nats-server', 'nats-server binary'],
+  ['FUZZ_FRAMES', 'fuzz tests', '5000', 'mutated messages that each of them tries; `npm run fuzz` sets it'],
+  ['FUZZ_SEED', 'fuzz tests', '1234567', 'which mutations'],
   ['DOWNPOUR_PORT', 'docker compose', '8080', "host port of the gateway's HTTP API"],
   [
     'DOCKER_ENGINE_SCRIPT',
