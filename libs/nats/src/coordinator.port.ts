@@ -58,6 +58,8 @@ export interface CoordinatorPortParts {
 /** Preparing builds a model, enqueueing reads no data: both say every second that they are still at it. */
 const PREPARE_SILENCE_MS = 30_000;
 const ENQUEUE_SILENCE_MS = 15_000;
+/** No object takes so long to be written that nothing of it is stored meanwhile. */
+const ORPHAN_MS = 600_000;
 const LEDGER_SILENCE_MS = 3000;
 const HOLDS_SILENCE_MS = 2000;
 const COMPOSE_SILENCE_MS = 10_000;
@@ -197,8 +199,10 @@ export class NatsCoordinatorPort implements CoordinatorPort {
     return this.#parts.events.publish(jobId, event);
   }
 
-  removeObjects(prefix: string): Promise<void> {
-    return this.#parts.objects.removeAll(prefix);
+  async removeObjects(prefix: string): Promise<void> {
+    await this.#parts.objects.removeAll(prefix);
+    // Shards that were killed while they stored a snapshot have left parts of it.
+    await this.#parts.objects.removeOrphans(ORPHAN_MS);
   }
 
   /** Bytes that the log has then. `exactly`: the user has said how many; else as many as there is room for. */

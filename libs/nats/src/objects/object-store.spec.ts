@@ -1,5 +1,6 @@
 import { until } from '@downpour/testing';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { buckets } from '@downpour/contracts';
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { patternBytes, sameBytes, startNatsFixture } from '../fixture/nats-fixture.ts';
 import type { NatsFixture } from '../fixture/nats-fixture.ts';
@@ -45,6 +46,20 @@ describe.each([
     const read: Uint8Array[] = [];
     for await (const chunk of stream) read.push(chunk.slice());
     expect(Buffer.concat(read).equals(Buffer.concat(parts))).toBe(true);
+  });
+
+  it('that were not written to their end are removed once they are old; those that were stay', async () => {
+    const whole = patternBytes(1_200_000);
+    await store.put('whole', whole);
+    // As a process leaves it that is killed.
+    const orphan = `$O.${buckets.objects}.C.orphan`;
+    for (let part = 0; part < 2; part++) await jetstream(link.nc).publish(orphan, patternBytes(500_000));
+    expect(await store.removeOrphans(60_000)).toBe(0);
+    expect(await store.removeOrphans(0)).toBe(1);
+    const jsm = await jetstreamManager(link.nc);
+    const { state } = await jsm.streams.info(`OBJ_${buckets.objects}`, { subjects_filter: orphan });
+    expect(state.subjects?.[orphan]).toBeUndefined();
+    expect(sameBytes(await store.get('whole'), whole)).toBe(true);
   });
 
   it('that break off while they are written are not there', async () => {

@@ -93,18 +93,44 @@ export class ObjectStore {
   }
 
   /**
+   * Removes what writers left that were killed: chunks that no object names, whose last is older than that. Younger ones may be of an
+   * object that is being written. Answers how many objects it would have been.
+   */
+  removeOrphans(olderThanMs: number): Promise<number> {
+    return this.#call('', async (bucket) => {
+      const stream = `OBJ_${buckets.objects}`;
+      const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
+      const chunks = `$O.${buckets.objects}.C.`;
+      // First the chunks, then who names them: an object that becomes whole meanwhile is named by then.
+      const { state } = await jsm.streams.info(stream, { subjects_filter: `${chunks}>` });
+      const named = new Set((await this.#infos(bucket)).map(({ nuid }) => nuid));
+      let removed = 0;
+      for (const subject of Object.keys(state.subjects ?? {})) {
+        if (named.has(subject.slice(chunks.length))) continue;
+        const last = await jsm.streams.getMessage(stream, { last_by_subj: subject });
+        if (last === null || Date.now() - last.time.getTime() < olderThanMs) continue;
+        await jsm.streams.purge(stream, { filter: subject });
+        removed += 1;
+      }
+      return removed;
+    });
+  }
+
+  /**
    * What there is, by what the stream says of its subjects. The client's own `list` counts messages that a removal takes away meanwhile, and then
    * waits half a minute for them.
    */
   list(prefix = ''): Promise<StoredObject[]> {
-    return this.#call(prefix, async (bucket) => {
-      const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
-      const filter = `${metaSubject('')}>`;
-      const { state } = await jsm.streams.info(`OBJ_${buckets.objects}`, { subjects_filter: filter });
-      const names = Object.keys(state.subjects ?? {}).map(nameOfSubject);
-      const infos = await Promise.all(names.filter((name) => name.startsWith(prefix)).map((name) => bucket.info(name)));
-      return infos.filter((info) => info !== null && !info.deleted).map((info) => storedObject(info as ObjectInfo));
-    });
+    return this.#call(prefix, async (bucket) => (await this.#infos(bucket, prefix)).map((info) => storedObject(info)));
+  }
+
+  async #infos(bucket: Bucket, prefix = ''): Promise<ObjectInfo[]> {
+    const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
+    const filter = `${metaSubject('')}>`;
+    const { state } = await jsm.streams.info(`OBJ_${buckets.objects}`, { subjects_filter: filter });
+    const names = Object.keys(state.subjects ?? {}).map(nameOfSubject);
+    const infos = await Promise.all(names.filter((name) => name.startsWith(prefix)).map((name) => bucket.info(name)));
+    return infos.filter((info): info is ObjectInfo => info !== null && !info.deleted);
   }
 
   get #chunkBytes(): number {
