@@ -10,6 +10,9 @@ import { endlessJob } from '../workloads.ts';
 
 const KILLS = 20;
 const QUICK_KILLS = 5;
+/** Processes that are asked to leave: SIGTERM. */
+const LEAVES = 5;
+const QUICK_LEAVES = 2;
 /** The launcher starts a dead process again; one that dies within its first five seconds is taken for broken. */
 const OLD_ENOUGH_MS = 6000;
 /** Whoever is killed: at any moment between two heartbeats. */
@@ -25,6 +28,14 @@ interface Kill {
   namedMs: number;
   answeredMs: number;
   movingMs: number;
+}
+
+interface Leave {
+  shards: number;
+  /** From SIGTERM until others own and serve its shards. */
+  goneMs: number;
+  /** Longest time between two answered pulls of one of its shards, from SIGTERM until a second after that. */
+  gapMs: number;
 }
 
 /** SIGKILL to the process that owns most shards of a job in full swing, again and again; the launcher starts a new one each time. */
@@ -46,6 +57,8 @@ export const failover: Bench = {
       await link.close();
     });
     const kills: Kill[] = [];
+    const leaves: Leave[] = [];
+    const wantedLeaves = options.quick ? QUICK_LEAVES : LEAVES;
     try {
       const { id } = await cluster.client.submit({ ...endlessJob(workload, { shards: 4 }), evaluateEvery: 100_000 });
       const pull = async ({ shard, instance, ownership }: JobPlan['shards'][number]): Promise<number | null> => {
@@ -66,6 +79,16 @@ export const failover: Bench = {
         if (victim === null || lost.length === 0) continue;
         process.kill(victim.pid, 'SIGKILL');
         kills.push(await recovery(lost, placements, pull, versions, signal));
+      }
+      while (leaves.length < wantedLeaves) {
+        signal.throwIfAborted();
+        progress(`${workload}: SIGTERM ${leaves.length + 1} of ${wantedLeaves}`);
+        await inFullSwing(placements, pull, signal);
+        const leaver = await owner(cluster, placements);
+        const handedOver = placements().filter(({ instance }) => instance === leaver?.instance);
+        if (leaver === null || handedOver.length === 0) continue;
+        process.kill(leaver.pid, 'SIGTERM');
+        leaves.push(await handover(handedOver, placements, pull, signal));
       }
       await cluster.client.cancel(id);
     } finally {
@@ -92,6 +115,13 @@ export const failover: Bench = {
         }),
         figure('the same, median', median(answered)),
         figure('the same, worst', Math.max(...answered)),
+        {
+          name: `${workload}, ${wantedLeaves} SIGTERM: longest time without an answered pull, worst`,
+          unit: 'ms',
+          values: [Math.max(...leaves.map(({ gapMs }) => gapMs))],
+          baseline: null,
+          aim: null,
+        },
       ],
       details: [
         {
@@ -110,6 +140,15 @@ export const failover: Bench = {
             ['kill', 'shards', 'named', 'answered', 'moving'],
             ...kills.map(({ shards, namedMs, answeredMs, movingMs }, index) =>
               [index + 1, shards, Math.round(namedMs), Math.round(answeredMs), Math.round(movingMs)].map(String),
+            ),
+          ],
+        },
+        {
+          title: `${workload}: each process that was asked to leave, ms`,
+          rows: [
+            ['SIGTERM', 'shards', 'others serve after', 'longest time without an answered pull'],
+            ...leaves.map(({ shards, goneMs, gapMs }, index) =>
+              [index + 1, shards, Math.round(goneMs), Math.round(gapMs)].map(String),
             ),
           ],
         },
@@ -175,4 +214,38 @@ async function recovery(
   const followed = await Promise.all(lost.map(follow));
   const last = (field: 'namedMs' | 'answeredMs' | 'movingMs') => Math.max(...followed.map((one) => one[field]));
   return { shards: lost.length, namedMs: last('namedMs'), answeredMs: last('answeredMs'), movingMs: last('movingMs') };
+}
+
+/** Pulls each shard again and again, as a worker does: from the owner before while it hands over. */
+async function handover(
+  left: JobPlan['shards'],
+  placements: () => JobPlan['shards'],
+  pull: (placement: JobPlan['shards'][number]) => Promise<number | null>,
+  signal: AbortSignal,
+): Promise<Leave> {
+  const begun = performance.now();
+  const follow = async ({ shard, ownership }: JobPlan['shards'][number]) => {
+    let goneMs = Infinity;
+    let gapMs = 0;
+    let answeredAt = begun;
+    while (performance.now() - begun < Math.min(GIVE_UP_MS, goneMs + 1000)) {
+      const placement = placements().find((one) => one.shard === shard);
+      if (placement === undefined) throw new Error('The job has ended');
+      const { previous } = placement;
+      const before = previous === undefined ? null : await pull({ ...placement, ...previous });
+      const version = before ?? (await pull(placement));
+      const now = performance.now();
+      if (version !== null) {
+        gapMs = Math.max(gapMs, now - answeredAt);
+        answeredAt = now;
+        if (placement.ownership > ownership && previous === undefined) goneMs = Math.min(goneMs, now - begun);
+      }
+      await sleep(ASK_EVERY_MS, undefined, { signal });
+    }
+    if (goneMs === Infinity) throw new Error(`Shard ${shard} was not handed over within ${GIVE_UP_MS} ms`);
+    return { goneMs, gapMs };
+  };
+  const followed = await Promise.all(left.map(follow));
+  const worst = (field: 'goneMs' | 'gapMs') => Math.max(...followed.map((one) => one[field]));
+  return { shards: left.length, goneMs: worst('goneMs'), gapMs: worst('gapMs') };
 }
