@@ -154,6 +154,25 @@ describe('the sharder', () => {
       );
     });
 
+    it('leaves out the chunks that the checkpoint has from which a job begins', async () => {
+      const bits = Buffer.from([0b0101]).toString('base64');
+      const origin = {
+        kind: 'resume',
+        job: 'first',
+        checkpoint: 1,
+        epoch: 1,
+        examples: 0,
+        updateRuleState: 'kept',
+      } as const;
+      cluster.plans.set('job', {
+        ...planOf('job', 'mnist'),
+        origin: { ...origin, done: [{ epoch: 1, chunks: bits }] },
+      });
+      expect(await epochs.enqueue({ jobId: 'job', epoch: 1 })).toBe(2);
+      expect([...cluster.queued.values()].map(({ chunk }) => chunk)).toEqual([1, 3]);
+      expect(await epochs.enqueue({ jobId: 'job', epoch: 0 })).toBe(4);
+    });
+
     it('says no when the job does not run, is finishing, or has no such epoch', async () => {
       expect((await errorOf(epochs.enqueue({ jobId: 'job', epoch: 0 }))).code).toBe('not-found');
       cluster.plans.set('job', { ...planOf('job', 'mnist'), phase: 'finishing' });

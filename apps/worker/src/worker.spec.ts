@@ -102,6 +102,24 @@ describe('a worker', () => {
     expect(queue.taken).toBe(0);
   });
 
+  it('holds what it has in hand of a job that pauses, lets go of it, and goes on when it is resumed', async () => {
+    const { cluster, plan, queue, parameters } = withJob({ examples: 2000, chunkSize: 100 });
+    const worker = startWorker(cluster);
+    worker.onPlan(plan);
+    await until(() => expect(queue.done.length).toBeGreaterThan(1));
+    expect(worker.holds(plan.jobId)).toBe(true);
+    worker.onPlan({ ...plan, phase: 'pausing' });
+    await until(() => expect(worker.holds(plan.jobId)).toBe(false));
+    expect(queue.held).toBe(0);
+    expect(parameters.applied.size).toBe(queue.done.length * 20);
+    worker.onPlan({ ...plan, phase: 'paused' });
+    await until(() => expect(cluster.disposed).toEqual([plan.jobId]));
+    expect(worker.holds(plan.jobId)).toBe(false);
+    worker.onPlan(plan);
+    await until(() => expect(queue.done).toHaveLength(20));
+    expect(parameters.duplicatesDropped).toBe(0);
+  });
+
   it('lets go of a job whose plan is gone: the chunk goes back, the replica is disposed', async () => {
     const { cluster, plan, queue, replica } = withJob();
     replica.before = () => pause(10);
