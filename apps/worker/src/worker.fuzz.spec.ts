@@ -133,7 +133,9 @@ describe('a worker that is sent nonsense', () => {
         answers = [mutated.whole(0), mutated.whole(1)];
         answers[bad] = mutated.next();
         const into = { vector: new Float32Array(8).fill(-1), versions: [-1, -1] };
+        const before = refusals().total;
         const error = await rejection(client.pull(into, new AbortController().signal));
+        expect(refusals().total - before).toBe(error === null ? 0 : 1);
         const { begin, end } = PLAN.shards[bad]!.ranges[0]!;
         const part = into.vector.subarray(begin, end);
         if (error !== null) {

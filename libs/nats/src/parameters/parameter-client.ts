@@ -1,4 +1,4 @@
-import { DownpourError, pullReplySchema, pushPullReplySchema, subjects } from '@downpour/contracts';
+import { DownpourError, INT8_BLOCK, pullReplySchema, pushPullReplySchema, subjects } from '@downpour/contracts';
 import type {
   ErrorCode,
   JobPlan,
@@ -10,8 +10,8 @@ import type {
   ShardPlacement,
 } from '@downpour/contracts';
 import { rangesLength } from '@downpour/parameters';
-import { decodeFrame, encodeFrame, requireTensor } from '@downpour/tensor';
-import type { OutgoingTensor, Tensor } from '@downpour/tensor';
+import { BYTES_PER_ELEMENT, decodeFrame, encodeFrame, requireTensor } from '@downpour/tensor';
+import type { OutgoingTensor, Tensor, TensorFrame } from '@downpour/tensor';
 import type { ParameterClient, PulledParameters, PullOptions, PushRequest } from '@downpour/training';
 import { FramePool } from '../link/frame-pool.ts';
 import type { PlanWatcher } from '../kv/plan-watcher.ts';
@@ -167,7 +167,7 @@ export class NatsParameterClient implements ParameterClient {
     signal: AbortSignal,
   ): Promise<void> {
     const { requests, frames } = this.#options;
-    const { jobId, shard } = push;
+    const { shard } = push;
     const pull = into && { encoding: this.#options.plan.spec.encoding.parameters };
     const frameOf = (ownership: number, tensors: Record<string, OutgoingTensor>) =>
       encodeFrame({ type: 'pushPull', v: 1, ownership, push, pull } satisfies PushPullRequest, tensors, frames.take);
@@ -182,7 +182,7 @@ export class NatsParameterClient implements ParameterClient {
       const { header, tensors } = await requests.send(subjects.pushPull(owner.instance), frame, {
         ...options,
         reply: pushPullReplySchema,
-        check: isOf(jobId, shard),
+        check: isOf(this.#options.plan, shard, ranges),
         slices: true,
       });
       if (into) this.#take(header, tensors, into, ranges);
@@ -200,7 +200,7 @@ export class NatsParameterClient implements ParameterClient {
         subjects.pull(instance),
         { type: 'pull', v: 1, jobId, shard, ownership, ifNotVersion, encoding },
         undefined,
-        { ...options, reply: pullReplySchema, check: isOf(jobId, shard) },
+        { ...options, reply: pullReplySchema, check: isOf(this.#options.plan, shard, ranges) },
       );
       this.#take(header, tensors, into, ranges);
     });
@@ -303,12 +303,23 @@ export class NatsParameterClient implements ParameterClient {
   }
 }
 
-/** A reply about another shard would be written to its place. */
+/** A reply about another shard would be written to its place; one of another length or encoding could not be read. */
 const isOf =
-  (jobId: string, shard: number) =>
-  ({ header }: { header: Pick<PullReply, 'jobId' | 'shard'> }): void => {
+  ({ jobId, spec }: Pick<JobPlan, 'jobId' | 'spec'>, shard: number, ranges: readonly KeyRange[]) =>
+  ({ header, tensors }: TensorFrame<Pick<PullReply, 'jobId' | 'shard' | 'unchanged'>>): void => {
     if (header.jobId !== jobId || header.shard !== shard)
       throw new DownpourError('internal', `Shard ${shard} of job ${jobId} was asked, and another has answered`);
+    if (header.unchanged) return;
+    const { dtype, data } = requireTensor(tensors, 'parameters');
+    const length = rangesLength(ranges);
+    const scaleBytes = dtype === 'int8' ? 4 * Math.ceil(length / INT8_BLOCK) : undefined;
+    const isExpected = dtype === 'float32' || dtype === spec.encoding.parameters;
+    const isWhole = data.byteLength === length * BYTES_PER_ELEMENT[dtype];
+    if (!isExpected || !isWhole || tensors['scales']?.data.byteLength !== scaleBytes)
+      throw new DownpourError(
+        'internal',
+        `Shard ${shard} sent ${data.byteLength} bytes of ${dtype} for ${length} values`,
+      );
   };
 
 /** Runs all at once; the first failure ends the others, and it settles when all have: nobody touches a buffer afterwards. */
