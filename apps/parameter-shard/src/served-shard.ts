@@ -36,6 +36,9 @@ const STORE_TRIES = 10;
 /** Pushes are applied for so long before pulls get their turn. */
 const TURN_MS = 5;
 
+/** Without a log nothing is replayed: a snapshot bounds what has to be computed again. */
+const UNLOGGED_SNAPSHOT_MS = 10_000;
+
 export interface ServedShardParts {
   instance: string;
   ports: ShardPorts;
@@ -341,7 +344,9 @@ export class ServedShard {
       follower,
       log,
       store,
-      policy: { ...snapshotPolicy, mostLogBytes: this.#mostLogBytes },
+      policy: this.#unlogged
+        ? { logBytes: Infinity, intervalMs: Math.min(snapshotPolicy.intervalMs, UNLOGGED_SNAPSHOT_MS) }
+        : { ...snapshotPolicy, mostLogBytes: this.#mostLogBytes },
       isOwner: () => this.#owned && this.#parts.fence.holds,
       problems: this.#problems,
       metrics,
