@@ -7,7 +7,7 @@ import type { NatsLink } from '../link/nats-link.ts';
 import { readChunks } from './read-chunks.ts';
 import { isStreamNotFound, messageOf } from '../streams/jetstream-errors.ts';
 
-// The client library's own is JavaScript: a tenth of the speed, and snapshots go through it.
+// The client library's own is JavaScript: 43 MB/s instead of 1.3 GB/s, and snapshots go through it.
 setSha256Backend('native');
 
 export interface StoredObject {
