@@ -5,12 +5,12 @@ import { createInbox } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, Subscription } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import type { NatsLink } from '../link/nats-link.ts';
-import { releaseReceived } from '../link/receive-slabs.ts';
+import { LARGE_BYTES, releaseReceived } from '../link/receive-slabs.ts';
 import { refusalReason } from '../refusals/refusals.ts';
 import { errorOfReply, newMessageId, SLICE_HEADER, sliceHeaders, WORKING_HEADER } from './wire.ts';
 
 export interface RequestOptions<Header> {
-  /** Longest silence: every slice and every "still at it" (sent each second by a handler at work) starts it anew. @default 10,000 */
+  /** Longest silence: every slice that comes or goes and every "still at it" (sent each second by a handler at work) starts it anew. @default 10,000 */
   timeoutMs?: number;
   signal?: AbortSignal;
   /** Checks the reply's header. */
@@ -33,6 +33,8 @@ interface Waiting {
   settle(outcome: Uint8Array | Error): void;
   assembler: SliceAssembler | null;
   timer: NodeJS.Timeout;
+  /** Slices that have not left this process. */
+  unsent: number;
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -143,21 +145,31 @@ export class RequestClient {
         () => settle(new DownpourError('timeout', `No answer to ${subject} within ${timeoutMs} ms`)),
         timeoutMs,
       );
-      this.#waiting.set(token, { subject, settle, assembler: null, timer });
       signal?.addEventListener('abort', onAbort, { once: true });
       const reply = `${this.#inbox}.${token}`;
       const slices = sliceFrame(data, this.#link.maxSliceBytes);
+      const waiting: Waiting = { subject, settle, assembler: null, timer, unsent: slices.length };
+      this.#waiting.set(token, waiting);
       const id = slices.length > 1 ? newMessageId() : '';
       slices.forEach((slice, index) => {
         const head = slices.length > 1 ? sliceHeaders(id, index, slices.length, data.byteLength) : headers;
         const sent = this.#link.publish(subject, slice, {
           reply,
           ...(head && { headers: head }),
-          ...(onSent && { onSent }),
+          onSent: () => {
+            waiting.unsent -= 1;
+            if (slice.byteLength >= LARGE_BYTES) this.#onOutput(waiting);
+            onSent?.();
+          },
         });
         if (!sent) settle(lost(subject));
       });
     });
+  }
+
+  /** A slice of `sent` is out. Nobody can answer what waits in line behind it, so that is no silence. */
+  #onOutput(sent: Waiting): void {
+    for (const waiting of this.#waiting.values()) if (waiting === sent || waiting.unsent > 0) waiting.timer.refresh();
   }
 
   #decode(bytes: Uint8Array): TensorFrame {
