@@ -153,6 +153,7 @@ export class JobTracker {
     const known = this.#shards.get(event.shard);
     if (known !== undefined && known.event.ownership > event.ownership) return;
     const sameOwner = known?.event.ownership === event.ownership;
+    const beginsToServe = event.state === 'serving' && !(sameOwner && known.event.state === 'serving');
     const at = Date.parse(event.at);
     const samples = sameOwner ? known.samples.filter((sample) => sample.at > at - WINDOW_MS && sample.at < at) : [];
     samples.push({ at, examples: event.ledger.examplesApplied });
@@ -161,10 +162,7 @@ export class JobTracker {
       heardAt: now,
       samples,
       // A new owner that still replays counts up from below; one that serves has what there is, which is less than before where there is no log.
-      applied:
-        sameOwner || event.state !== 'serving'
-          ? Math.max(known?.applied ?? 0, settledPushes(event.ledger))
-          : settledPushes(event.ledger),
+      applied: beginsToServe ? settledPushes(event.ledger) : Math.max(known?.applied ?? 0, settledPushes(event.ledger)),
       // Pushes are durable before they count: what was complete once is so again after a replay.
       complete: event.complete || (known?.complete ?? false),
     });

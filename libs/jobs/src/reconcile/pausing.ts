@@ -1,3 +1,4 @@
+import { settledPushes } from '@downpour/contracts';
 import type { JobPlan } from '@downpour/contracts';
 import { coordinationOf } from '../job-record.ts';
 import type { JobRun } from '../job-run.ts';
@@ -43,13 +44,13 @@ async function heldBy(run: JobRun): Promise<string | null> {
   return holders.length === 0 ? null : `waiting for ${holders.join(', ')} to finish the chunks in hand`;
 }
 
-/** The shards have applied the same, and nothing more since the last look. */
+/** The shards have settled the same, and nothing more since the last look. */
 async function unsettled(run: JobRun, plan: JobPlan): Promise<string | null> {
   const counts = await Promise.all(
     plan.shards.map(async ({ shard, instance }) => {
       if (instance === null) return null;
       const answer = await run.deps.cluster.ledger(instance, run.id, shard).catch(() => null);
-      return answer?.ledger.applied ?? null;
+      return answer && settledPushes(answer.ledger);
     }),
   );
   const seen = counts.join(' ');
