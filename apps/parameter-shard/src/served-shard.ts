@@ -105,7 +105,7 @@ export class ServedShard {
     const { maxBytes } = plan.spec.log;
     const { length, jobLength } = this.#identity;
     if (!plan.spec.keepLog) this.#mostLogBytes = maxBytes && logShare(maxBytes, length, jobLength);
-    this.#unlogged = plan.spec.log.storage === 'none' ? new UnloggedPushes() : null;
+    this.#unlogged = plan.spec.log.storage === 'none' ? new UnloggedPushes(ownership) : null;
     this.#origin = plan.origin;
     this.#keepLog = plan.spec.keepLog;
     this.#parts = parts;

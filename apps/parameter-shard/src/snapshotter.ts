@@ -68,7 +68,9 @@ export class Snapshotter {
   /** What no snapshot holds yet is stored; call once nothing is applied any more. False: that did not work. */
   async final(): Promise<boolean> {
     await this.settled();
-    if (this.#policy.pending && this.#parts.isOwner()) await this.#begin();
+    if (this.#policy.pending && this.#parts.isOwner()) void this.#begin();
+    // Of two that have waited one begins it: the other must not take for stored what is on its way.
+    await this.settled();
     return !this.#policy.pending;
   }
 
