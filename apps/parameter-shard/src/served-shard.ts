@@ -329,7 +329,14 @@ export class ServedShard {
     const from = recovered.shard.version;
     const onBad = (reason: string, sequence: number) =>
       this.#problems.tell('bad-record', `Record ${sequence} of shard ${shard}'s push log was skipped: ${reason}`);
-    const follower = await log.follow(recovered.position, (push) => this.#take(recovered.shard, push), onBad);
+    const partial = recovered.position === 0 && (await log.trimmed());
+    let gap: boolean | undefined;
+    const take = (push: LoggedPush): void | Promise<void> => {
+      // No push is computed on a version that the pushes before it in the log do not lead to.
+      gap ??= partial && push.header.version > from;
+      return gap ? undefined : this.#take(recovered.shard, push);
+    };
+    const follower = await log.follow(recovered.position, take, onBad);
     this.#follower = follower;
     signal.throwIfAborted();
     await Promise.race([follower.caughtUp, aborted(signal)]);
@@ -339,6 +346,10 @@ export class ServedShard {
     const stored = await store.list();
     signal.throwIfAborted();
     if (stored.some(({ position }) => position > recovered.position && !recovered.damaged.has(position))) return false;
+    if (gap)
+      throw new ShardLostError(
+        `Shard ${shard} has no snapshot that can be read, and its push log does not begin with the job: the snapshots that the log was trimmed behind are gone. Submit the job again.`,
+      );
     const snapshots = new Snapshotter({
       ...recovered,
       follower,
@@ -458,5 +469,6 @@ const aborted = (signal: AbortSignal): Promise<void> =>
 /** A log that is to be kept is not trimmed behind snapshots. */
 const untrimmed = (log: PushLog): PushLog => ({
   follow: (...given) => log.follow(...given),
+  trimmed: () => log.trimmed(),
   trim: () => Promise.resolve(),
 });

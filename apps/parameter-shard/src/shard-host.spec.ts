@@ -318,6 +318,33 @@ describe('ShardHost', () => {
     expect(codeOf(() => pull(a, request(plan, 0)))).toBe('unavailable');
   });
 
+  it('ends the job when its snapshots are gone and the log was trimmed behind them', async () => {
+    const plan = fakePlan({ owners: ['a'] });
+    const log = cluster.log('job-a', 0);
+    for (const [version, { header, gradient }] of fakeShardPushes(plan, 0).slice(0, 6).entries())
+      log.append({ ...header, version }, gradient);
+    await log.trim(3);
+    startProcess('a').host.onPlan(plan);
+    expect(await until('the problem', () => cluster.ofType('problem')[0])).toMatchObject({
+      fatal: true,
+      code: 'shard-lost',
+      message: expect.stringContaining('does not begin with the job'),
+    });
+    expect(cluster.lastOf(0)?.version).toBe(0);
+  });
+
+  it('begins anew without a snapshot when it was the log of another shard that was trimmed', async () => {
+    const plan = fakePlan({ owners: ['a'] });
+    const log = cluster.log('job-a', 0);
+    await log.trim(log.appendGarbage());
+    for (const [version, { header, gradient }] of fakeShardPushes(plan, 0).slice(0, 3).entries())
+      log.append({ ...header, version }, gradient);
+    expect(await log.trimmed()).toBe(true);
+    startProcess('a').host.onPlan(plan);
+    await serving(0, 3);
+    expect(cluster.ofType('problem')).toEqual([]);
+  });
+
   it('ends the job when NATS has lost the log', async () => {
     const plan = fakePlan({ owners: ['a'] });
     const a = startProcess('a');

@@ -91,6 +91,10 @@ export class MemoryPushLog implements PushLog {
     this.#generation += 1;
   }
 
+  async trimmed(): Promise<boolean> {
+    return this.#records.length < this.#sequence;
+  }
+
   async trim(position: number): Promise<void> {
     this.#records = this.#records.filter(({ sequence }) => sequence > position);
   }

@@ -33,6 +33,8 @@ export interface PushLog {
     onPush: (push: LoggedPush) => void | Promise<void>,
     onBad: (reason: string, sequence: number) => void,
   ): Promise<LogFollower>;
+  /** Whether records have been forgotten, be it of another shard of the job. */
+  trimmed(): Promise<boolean>;
   /** Forget records at or before `position`: a snapshot holds them. */
   trim(position: number): Promise<void>;
 }

@@ -31,6 +31,10 @@ export class UnloggedPushes implements PushLog, LogFollower {
     return this.#position;
   }
 
+  async trimmed(): Promise<boolean> {
+    return false;
+  }
+
   async trim(): Promise<void> {}
 
   async stop(): Promise<void> {}

@@ -151,7 +151,9 @@ describe.each([
   it('replays from a position, and forgets what is trimmed', async () => {
     for (const push of [0, 1, 2, 3]) await publisher.publish(headerOf(jobId, push), bodyOf(patternFloats(10)), never);
     await publisher.publish(headerOf(jobId, 9, 1), bodyOf(patternFloats(10)), never);
+    expect(await log.trimmed()).toBe(false);
     await log.trim(2);
+    expect(await new JetStreamPushLog(link, jobId, 1).trimmed()).toBe(true);
     const all = await follow(log);
     await until('two', () => all.pushes.length === 2);
     expect(all.pushes.map(({ push }) => push)).toEqual([2, 3]);

@@ -78,6 +78,12 @@ export class JetStreamPushLog implements PushLog {
     return last?.seq ?? 0;
   }
 
+  async trimmed(): Promise<boolean> {
+    const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });
+    const { state } = await jsm.streams.info(this.#stream);
+    return state.messages < state.last_seq;
+  }
+
   async trim(position: number): Promise<void> {
     if (position < 1) return;
     const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false });

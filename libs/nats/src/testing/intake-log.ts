@@ -43,5 +43,9 @@ export class IntakeLog implements PushLog {
     };
   }
 
+  async trimmed(): Promise<boolean> {
+    return false;
+  }
+
   async trim(): Promise<void> {}
 }
