@@ -329,7 +329,8 @@ export class ServedShard {
     const from = recovered.shard.version;
     const onBad = (reason: string, sequence: number) =>
       this.#problems.tell('bad-record', `Record ${sequence} of shard ${shard}'s push log was skipped: ${reason}`);
-    const partial = recovered.position === 0 && (await log.trimmed());
+    // The log is trimmed behind the second newest snapshot: what is older leads nowhere.
+    const partial = (recovered.position === 0 || recovered.damaged.size > 1) && (await log.trimmed());
     let gap: boolean | undefined;
     const take = (push: LoggedPush): void | Promise<void> => {
       // No push is computed on a version that the pushes before it in the log do not lead to.
@@ -348,7 +349,7 @@ export class ServedShard {
     if (stored.some(({ position }) => position > recovered.position && !recovered.damaged.has(position))) return false;
     if (gap)
       throw new ShardLostError(
-        `Shard ${shard} has no snapshot that can be read, and its push log does not begin with the job: the snapshots that the log was trimmed behind are gone. Submit the job again.`,
+        `Shard ${shard} has lost the snapshots that its push log was trimmed behind: the log begins after version ${from}, where a replay must. Submit the job again.`,
       );
     const snapshots = new Snapshotter({
       ...recovered,

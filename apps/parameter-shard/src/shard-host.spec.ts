@@ -328,9 +328,24 @@ describe('ShardHost', () => {
     expect(await until('the problem', () => cluster.ofType('problem')[0])).toMatchObject({
       fatal: true,
       code: 'shard-lost',
-      message: expect.stringContaining('does not begin with the job'),
+      message: expect.stringContaining('the log begins after version 0'),
     });
     expect(cluster.lastOf(0)?.version).toBe(0);
+  });
+
+  it('ends the job when of its snapshots only one is good that the log was trimmed beyond', async () => {
+    const plan = fakePlan({ owners: ['a'] });
+    const [log, store] = [cluster.log('job-a', 0), cluster.snapshots('job-a', 0)];
+    for (const [version, { header, gradient }] of fakeShardPushes(plan, 0).slice(0, 6).entries())
+      log.append({ ...header, version }, gradient);
+    for (const pushes of [1, 3, 4])
+      await store.save(pushes, await sealSnapshot(encodeSnapshot(expected(plan, 0, pushes), pushes)));
+    await log.trim(3);
+    store.damage(3, 50);
+    store.damage(4, 50);
+    startProcess('a').host.onPlan(plan);
+    const problem = await until('the problem', () => cluster.ofType('problem').find(({ fatal }) => fatal));
+    expect(problem.message).toContain('the log begins after version 1');
   });
 
   it('begins anew without a snapshot when it was the log of another shard that was trimmed', async () => {
