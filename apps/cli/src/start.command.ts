@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { missingPushes } from '@downpour/contracts';
+import { jobSpecSchema, missingPushes } from '@downpour/contracts';
 import type { JobRecord, JobSpecInput, ShardLedger } from '@downpour/contracts';
 import { unzipSync } from 'fflate';
 import { LocalCluster, REPOSITORY } from './local-cluster.ts';
@@ -138,7 +138,7 @@ function fetchFashionMnist(): void {
 
 function describe(spec: JobSpecInput): string {
   const model = 'zoo' in spec.model ? spec.model.zoo : 'a Keras topology';
-  return `${model} on ${spec.dataset}, ${spec.epochs ?? 5} epoch(s)`;
+  return `${model} on ${spec.dataset}, ${jobSpecSchema.shape.epochs.parse(spec.epochs)} epoch(s)`;
 }
 
 function readJob(options: StartOptions): JobSpecInput | null {
