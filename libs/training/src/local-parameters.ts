@@ -49,8 +49,10 @@ export class LocalParameters {
   /** The vector that the next step computes on, fetched if one is due. */
   async next(signal: AbortSignal): Promise<Float32Array> {
     if (this.#step % this.#options.nFetch === 0) {
-      await (this.#ahead ?? this.#fetch(signal));
+      const ahead = this.#ahead;
       this.#ahead = null;
+      // A push that failed is told by its own chunk, which may be the one before: this one only lacks its parameters.
+      await (ahead === null ? this.#fetch(signal) : ahead.catch(() => this.#fetch(signal)));
       [this.#front, this.#back] = [this.#back, this.#front];
       this.#fetchedVersions = [...this.#front.versions];
     }

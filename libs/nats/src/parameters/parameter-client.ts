@@ -39,8 +39,8 @@ export interface ParameterClientOptions {
 const OWNER_SILENCE_MS = 5000;
 const FIRST_BACKOFF_MS = 10;
 const MAX_BACKOFF_MS = 500;
-/** A gradient being computed, parameters being computed on, parameters being fetched. */
-const VECTORS_BESIDE_PUSHES = 3;
+/** A gradient being computed and one that it is added to, parameters being computed on and parameters being fetched. */
+const VECTORS_BESIDE_PUSHES = 4;
 /** What passes by itself: the coordinator names another owner, the owner finishes loading. */
 const PASSING: readonly ErrorCode[] = ['unavailable', 'not-owner', 'loading', 'timeout', 'not-found'];
 
