@@ -1,11 +1,15 @@
-import type { ShardLedger } from '@downpour/contracts';
+import type { JobSpecInput, ShardLedger } from '@downpour/contracts';
 import { describe, expect, it } from 'vitest';
 import { Fixture } from './testing/fixture.ts';
 
 /** Trains a job to its last push, then lets the shards give these accounts at its end. */
-const endsWith = async (change: (ledger: ShardLedger) => Partial<ShardLedger>, fixture?: Fixture) => {
+const endsWith = async (
+  change: (ledger: ShardLedger) => Partial<ShardLedger>,
+  fixture?: Fixture,
+  spec: Partial<JobSpecInput> = {},
+) => {
   fixture ??= await Fixture.withMembers();
-  await fixture.submit('job');
+  await fixture.submit('job', spec);
   const { cluster } = fixture;
   const ledger = cluster.ledger.bind(cluster);
   cluster.ledger = async (...asked) => {
@@ -34,6 +38,16 @@ describe("Coordinator, at a job's end", () => {
     expect(job.state).toBe('failed');
     expect(job.reason).toContain('The ledger does not add up: ');
     expect(job.reason).toContain(reason);
+  });
+
+  it('fails it when a push is missing and only the last evaluation reaches `stopAt`: nothing was stopped', async () => {
+    const stopAt = { metric: 'accuracy', value: 0.8 } as const;
+    const job = await endsWith(({ shard }) => (shard === 1 ? { applied: 199 } : {}), undefined, {
+      stopAt,
+      evaluateEvery: 1000,
+    });
+    expect(job.state).toBe('failed');
+    expect(job.reason).toContain('lacks 1 pushes');
   });
 
   it('lets it succeed when what is missing was dropped on purpose, and shows that', async () => {
