@@ -41,9 +41,7 @@ export async function reconcileFinishing(run: JobRun): Promise<void> {
 async function succeed(run: JobRun, plan: JobPlan): Promise<void> {
   const evaluation = run.tracker.finalEvaluation;
   if (evaluation === null) return;
-  // The last evaluation comes after training: that it reaches `stopAt` has stopped nothing.
-  const before = run.folded().evaluations.filter(({ at }) => at !== evaluation.at);
-  const stopped = before.some((each) => reaches(plan.spec.stopAt, each));
+  const stopped = run.folded().evaluations.some((each) => reaches(plan.spec.stopAt, each));
   const { ledger, silent } = await closeLedgers(run, plan);
   const problem = accountsProblem(ledger, plan.chunks, plan.shards.length, stopped);
   if (problem !== null) {
