@@ -87,7 +87,6 @@ describe('when space runs out', { timeout: 90_000 }, () => {
     publisher.onWaiting((_jobId, why) => void waits.push(why));
     const client = new NatsParameterClient({
       requests,
-      frames: link.frames,
       publisher,
       plans,
       plan,

@@ -1,15 +1,12 @@
 import { chunkBounds, DownpourError, stepsInChunk } from '@downpour/contracts';
+import { BadGradients } from './bad-gradients.ts';
 import { allFinite } from './finite.ts';
 import { GradientWindow } from './gradient-window.ts';
-import type { PushKey } from './gradient-window.ts';
 import { LocalParameters } from './local-parameters.ts';
 import type { Examples, ReplicaContext, TakenChunk } from './ports.ts';
 import type { ChunkReport } from './progress-reporter.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import { stepSeed } from './step-seed.ts';
-
-/** A job that skips many bad gradients says so this often. */
-const BAD_TOLD_EVERY_MS = 1000;
 
 export interface ReplicaOptions {
   /**
@@ -74,8 +71,7 @@ export class DownpourReplica {
   readonly #parameters: LocalParameters;
   readonly #window: GradientWindow;
   readonly #progress: ProgressReporter;
-  #badPushes = 0;
-  #badToldMs = -Infinity;
+  readonly #badGradients: BadGradients;
 
   constructor(context: ReplicaContext, options: ReplicaOptions = {}) {
     this.#context = context;
@@ -102,6 +98,7 @@ export class DownpourReplica {
     this.#window = new GradientWindow(context.parameters, allocate, this.#options.outstandingPushes, (ms) =>
       observe('push', ms),
     );
+    this.#badGradients = new BadGradients(context);
     this.#progress = new ProgressReporter(context.instance, context.report, this.#options.eventIntervalMs);
   }
 
@@ -140,10 +137,9 @@ export class DownpourReplica {
         );
         const stepMs = performance.now() - stepBeganMs;
         signal.throwIfAborted();
-        const finiteLoss = Number.isFinite(result.loss);
-        if (!finiteLoss && !this.#skips) throw diverged(`The loss became ${result.loss}`, epoch, index);
+        const finiteLoss = this.#badGradients.checkLoss(result.loss, { epoch, chunk: index });
         // Local steps between fetches would carry a bad gradient into the steps after it.
-        const sound = finiteLoss && (!this.#stepsLocally || this.#finite(result.gradient));
+        const sound = finiteLoss && (!this.#stepsLocally || allFinite(this.#context.parameters, result.gradient));
         if (!sound) this.#window.poison();
         this.#options.observe('step', stepMs);
         totals.computeMs += stepMs;
@@ -161,7 +157,7 @@ export class DownpourReplica {
         const pushing = (step + 1) % nPush === 0 || last;
         const key = { epoch, chunk: index, push: pushes.length, versions };
         const bad = pushing && this.#window.bad();
-        if (bad) this.#onBadGradient(key, vector);
+        if (bad) this.#badGradients.drop(key, vector);
         if (bad || !sound) this.#parameters.forget();
         else this.#parameters.advance(result.gradient);
         if (pushing) {
@@ -224,38 +220,6 @@ export class DownpourReplica {
     return this.#context.plan.spec.strategy.nFetch > 1;
   }
 
-  #finite(vector: Float32Array): boolean {
-    return this.#context.parameters.finite?.(vector) ?? allFinite(vector);
-  }
-
-  get #skips(): boolean {
-    return this.#context.plan.spec.onBadGradient === 'skip';
-  }
-
-  /** Tells of a gradient that is not finite. @throws DownpourError diverged when the job is to fail then, or can do nothing else. */
-  #onBadGradient({ epoch, chunk, push }: Pick<PushKey, 'epoch' | 'chunk' | 'push'>, parameters: Float32Array): void {
-    if (!this.#skips) throw diverged('A gradient had NaN or infinity in it', epoch, chunk);
-    // On such parameters every gradient is bad: skipping would end with a model that is nothing but NaN.
-    if (!this.#finite(parameters))
-      throw diverged('The parameters themselves have NaN or infinity in them', epoch, chunk);
-    this.#badPushes += 1;
-    const now = performance.now();
-    if (now - this.#badToldMs < BAD_TOLD_EVERY_MS) return;
-    this.#badToldMs = now;
-    const { instance, report } = this.#context;
-    report({
-      type: 'problem',
-      at: new Date().toISOString(),
-      instance,
-      code: 'bad-gradient',
-      message:
-        `Push ${push} of chunk ${chunk} of epoch ${epoch} was dropped: NaN or infinity in its gradient or loss ` +
-        `(${this.#badPushes} of this worker so far)`,
-      fatal: false,
-      chunk: { epoch, chunk },
-    });
-  }
-
   /** Gives the chunk back once its pushes have settled: a push still on its way would race with whoever takes the chunk next. */
   async #stopped(
     chunk: TakenChunk,
@@ -284,14 +248,6 @@ export class DownpourReplica {
     }
     return examples;
   }
-}
-
-function diverged(what: string, epoch: number, chunk: number): DownpourError {
-  return new DownpourError(
-    'diverged',
-    `${what} in chunk ${chunk} of epoch ${epoch}: training has diverged. Lower updateRule.learningRate, or look for extreme ` +
-      'values in the data (normalisation: "standard" helps). onBadGradient: "skip" would drop a few of these and go on.',
-  );
 }
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -60,9 +60,7 @@ export class GradientWindow {
 
   /** Whether the sum must not be applied: it is read once, by a kernel where the client has one. */
   bad(): boolean {
-    if (this.#poisoned) return true;
-    if (!this.#sum) return false;
-    return !(this.#client.finite?.(this.#sum) ?? allFinite(this.#sum));
+    return this.#poisoned || (this.#sum !== null && !allFinite(this.#client, this.#sum));
   }
 
   /**

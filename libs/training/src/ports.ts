@@ -55,8 +55,8 @@ export interface ParameterClient {
   pull(into: PulledParameters, signal: AbortSignal, options?: PullOptions): Promise<PulledParameters>;
   /** A vector of the job's length in memory that pull, push and steps work on without a copy; null when there is none left. */
   allocate?(): Float32Array | null;
-  /** Whether no value is NaN or infinite, faster than a loop: by kernels. Absent where there are none. */
-  finite?(vector: Float32Array): boolean;
+  /** Whether no value is NaN or infinite, faster than a loop; undefined for other vectors than those of `allocate`. */
+  finite?(vector: Float32Array): boolean | undefined;
   /** y += factor * x, faster than a loop; false for other vectors than those of `allocate`. */
   addScaled?(factor: number, x: Float32Array, y: Float32Array): boolean;
   /**

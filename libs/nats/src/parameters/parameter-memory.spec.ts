@@ -89,7 +89,7 @@ describe('the memory of a job on a worker', () => {
       const received = new Uint8Array(1 + codes.byteLength);
       received.set(bytesOf(codes), 1);
       const tensor: Tensor = { dtype: 'bfloat16', shape: [codes.length], data: received.subarray(1) };
-      memory.decode(tensor, undefined, into, ranges);
+      memory.decode({ parameters: tensor }, into, ranges);
     }
     expect([...into]).toEqual(Array.from({ length: LENGTH }, (_, place) => bfloat16(0x3f80 + (place % 64))));
   });
@@ -103,8 +103,8 @@ describe('the memory of a job on a worker', () => {
       const data = bytesOf(Int8Array.from(places, (place) => (place % 100) - 50));
       const tensor: Tensor = { dtype: 'int8', shape: [places.length], data };
       const scaled: Tensor = { dtype: 'float32', shape: [scales.length], data: bytesOf(scales) };
-      expect(() => memory.decode(tensor, undefined, into, ranges)).toThrow(/shard sent/);
-      memory.decode(tensor, scaled, into, ranges);
+      expect(() => memory.decode({ parameters: tensor }, into, ranges)).toThrow(/shard sent/);
+      memory.decode({ parameters: tensor, scales: scaled }, into, ranges);
     }
     expect([...into]).toEqual(Array.from({ length: LENGTH }, (_, place) => ((place % 100) - 50) / 2));
   });
@@ -116,7 +116,7 @@ describe('the memory of a job on a worker', () => {
   ])('refuses parameters that are not as many (%s)', (dtype, bytes) => {
     const memory = memoryOf({ gradients: 'float32', parameters: 'bfloat16' });
     const tensor: Tensor = { dtype, shape: [bytes], data: new Uint8Array(bytes) };
-    expect(() => memory.decode(tensor, undefined, new Float32Array(LENGTH), RANGES[1]!)).toThrow(/shard sent/);
+    expect(() => memory.decode({ parameters: tensor }, new Float32Array(LENGTH), RANGES[1]!)).toThrow(/shard sent/);
   });
 
   it('gives as many vectors as it was made for, in memory that other threads see', () => {

@@ -2,7 +2,7 @@ import type { EncodingSpec, JobPlan, KeyRange } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
 import { allocateEncoded, encodedBytes, Kernels, scaleCount, VectorMemory } from '@downpour/kernels';
 import { rangesLength } from '@downpour/parameters';
-import { BYTES_PER_ELEMENT } from '@downpour/tensor';
+import { BYTES_PER_ELEMENT, requireTensor } from '@downpour/tensor';
 import type { OutgoingTensor, Tensor } from '@downpour/tensor';
 import { gatherParts, scatterBytes, shardLength } from './shard-ranges.ts';
 
@@ -94,14 +94,25 @@ export class ParameterMemory {
     };
   }
 
-  /** Writes a shard's parameters, as they came, to their places in the flat vector. @throws DownpourError internal when they are not as many */
-  decode({ dtype, data }: Tensor, scales: Tensor | undefined, into: Float32Array, ranges: readonly KeyRange[]): void {
-    if (dtype === 'float32') return scatterBytes(data, into, ranges);
+  /** @throws DownpourError internal when these are not the parameters of a shard of these ranges, in float32 or the job's encoding. */
+  check(tensors: Record<string, Tensor>, ranges: readonly KeyRange[]): void {
+    const { dtype, data } = requireTensor(tensors, 'parameters');
     const length = rangesLength(ranges);
-    const received = this.#received;
-    const fits = dtype === received?.encoding && data.byteLength === length * BYTES_PER_ELEMENT[dtype];
-    if (!fits || scales?.data.byteLength !== (dtype === 'int8' ? 4 * scaleCount(length) : undefined))
+    const expected = dtype === 'float32' || dtype === this.#encoding.parameters;
+    const scaleBytes = dtype === 'int8' ? Float32Array.BYTES_PER_ELEMENT * scaleCount(length) : undefined;
+    const whole = data.byteLength === length * BYTES_PER_ELEMENT[dtype];
+    if (!expected || !whole || tensors['scales']?.data.byteLength !== scaleBytes)
       throw new DownpourError('internal', `The shard sent ${data.byteLength} bytes of ${dtype} for ${length} values`);
+  }
+
+  /** Writes a shard's parameters, as they came, to their places in the flat vector. @throws as `check` */
+  decode(tensors: Record<string, Tensor>, into: Float32Array, ranges: readonly KeyRange[]): void {
+    this.check(tensors, ranges);
+    const { dtype, data } = requireTensor(tensors, 'parameters');
+    const { scales } = tensors;
+    // Always there where the job's encoding is another.
+    const received = this.#received;
+    if (dtype === 'float32' || received === null) return scatterBytes(data, into, ranges);
     received.codes.set(data);
     if (received.scales && scales) bytesOf(received.scales).set(scales.data);
     const inPlace = into.buffer === this.#memory!.buffer;

@@ -4,6 +4,7 @@ import type { OutgoingTensor, TensorFrame } from '@downpour/tensor';
 import { createInbox } from '@nats-io/nats-core';
 import type { Msg, MsgHdrs, Subscription } from '@nats-io/nats-core';
 import type { z } from 'zod';
+import type { FramePool } from '../link/frame-pool.ts';
 import type { NatsLink } from '../link/nats-link.ts';
 import { LARGE_BYTES, releaseReceived } from '../link/receive-slabs.ts';
 import { refusalReason } from '../refusals/refusals.ts';
@@ -55,6 +56,11 @@ export class RequestClient {
       // Replies sent meanwhile are lost: whoever waits should ask again.
       for (const { subject, settle } of [...this.#waiting.values()]) settle(lost(subject));
     });
+  }
+
+  /** Memory for the frames that are sent. */
+  get frames(): FramePool {
+    return this.#link.frames;
   }
 
   /**
