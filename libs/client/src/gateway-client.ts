@@ -31,17 +31,16 @@ export class GatewayClient {
   }
 
   async members(): Promise<Member[]> {
-    const response = await this.call('/v1/cluster', { signal: AbortSignal.timeout(2000) });
-    return ((await response.json()) as Cluster).members.filter((member) => !member.draining);
+    const { members } = await this.json<Cluster>('/v1/cluster', { signal: AbortSignal.timeout(2000) });
+    return members.filter((member) => !member.draining);
   }
 
-  async submit(spec: JobSpecInput): Promise<JobRecord> {
-    const response = await this.call('/v1/jobs', {
+  submit(spec: JobSpecInput): Promise<JobRecord> {
+    return this.json('/v1/jobs', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(spec),
     });
-    return (await response.json()) as JobRecord;
   }
 
   /** Waits for the job to end; `onChange` sees each record on the way. A gateway that is being replaced is waited for. */
@@ -65,17 +64,17 @@ export class GatewayClient {
     }
   }
 
-  async job(id: string): Promise<JobRecord> {
-    return (await (await this.call(`/v1/jobs/${id}`)).json()) as JobRecord;
+  job(id: string): Promise<JobRecord> {
+    return this.json(`/v1/jobs/${id}`);
   }
 
   /** The account of the job's pushes: per shard, and summed up. */
-  async ledger(id: string): Promise<JobLedger> {
-    return (await (await this.call(`/v1/jobs/${id}/ledger`)).json()) as JobLedger;
+  ledger(id: string): Promise<JobLedger> {
+    return this.json(`/v1/jobs/${id}/ledger`);
   }
 
   async unfinishedJobs(): Promise<JobRecord[]> {
-    const { jobs } = (await (await this.call('/v1/jobs')).json()) as { jobs: JobRecord[] };
+    const { jobs } = await this.json<{ jobs: JobRecord[] }>('/v1/jobs');
     return jobs.filter((job) => !TERMINAL_STATES.includes(job.state));
   }
 
@@ -86,7 +85,7 @@ export class GatewayClient {
     const form = new FormData();
     form.append('spec', JSON.stringify(spec));
     for (const [field, blob] of Object.entries(files)) form.append(field, blob, field);
-    return (await (await this.call('/v1/datasets', { method: 'POST', body: form })).json()) as DatasetRecord;
+    return this.json<DatasetRecord>('/v1/datasets', { method: 'POST', body: form });
   }
 
   async cancel(id: string): Promise<void> {
@@ -94,28 +93,27 @@ export class GatewayClient {
   }
 
   /** The job is on its way to `paused` when this resolves: `untilState` waits for it. */
-  async pause(id: string): Promise<JobRecord> {
-    return (await (await this.call(`/v1/jobs/${id}/pause`, { method: 'POST' })).json()) as JobRecord;
+  pause(id: string): Promise<JobRecord> {
+    return this.json(`/v1/jobs/${id}/pause`, { method: 'POST' });
   }
 
   /** The job is in line again when this resolves. */
-  async resume(id: string): Promise<JobRecord> {
-    return (await (await this.call(`/v1/jobs/${id}/resume`, { method: 'POST' })).json()) as JobRecord;
+  resume(id: string): Promise<JobRecord> {
+    return this.json(`/v1/jobs/${id}/resume`, { method: 'POST' });
   }
 
   /** Asks for a checkpoint; it is `pending` when this resolves. */
-  async takeCheckpoint(id: string): Promise<CheckpointSummary> {
-    return (await (await this.call(`/v1/jobs/${id}/checkpoints`, { method: 'POST' })).json()) as CheckpointSummary;
+  takeCheckpoint(id: string): Promise<CheckpointSummary> {
+    return this.json(`/v1/jobs/${id}/checkpoints`, { method: 'POST' });
   }
 
   /** Newest last. */
   async checkpoints(id: string): Promise<CheckpointSummary[]> {
-    const response = await this.call(`/v1/jobs/${id}/checkpoints`);
-    return ((await response.json()) as { checkpoints: CheckpointSummary[] }).checkpoints;
+    return (await this.json<{ checkpoints: CheckpointSummary[] }>(`/v1/jobs/${id}/checkpoints`)).checkpoints;
   }
 
-  async checkpointManifest(id: string, number: number): Promise<CheckpointManifest> {
-    return (await (await this.call(`/v1/jobs/${id}/checkpoints/${number}/manifest.json`)).json()) as CheckpointManifest;
+  checkpointManifest(id: string, number: number): Promise<CheckpointManifest> {
+    return this.json(`/v1/jobs/${id}/checkpoints/${number}/manifest.json`);
   }
 
   /** model.safetensors of a checkpoint, as it comes. */
@@ -138,6 +136,10 @@ export class GatewayClient {
       parser.feed(decoder.decode(bytes as Uint8Array, { stream: true }));
       yield* ready.splice(0);
     }
+  }
+
+  private async json<T>(path: string, init?: RequestInit): Promise<T> {
+    return (await (await this.call(path, init)).json()) as T;
   }
 
   private async call(path: string, init: RequestInit = {}): Promise<Response> {
