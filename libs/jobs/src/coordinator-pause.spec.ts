@@ -95,6 +95,24 @@ describe('a pause', () => {
     expect(job.checkpoints).toMatchObject([{ why: 'pause', state: 'failed', reason: 'no room' }]);
   });
 
+  it('of a job that is being prepared fences its shards on the way in and on the way out, like any other', async () => {
+    const fixture = await Fixture.withMembers();
+    const createStreams = fixture.cluster.createStreams.bind(fixture.cluster);
+    fixture.cluster.createStreams = async (...given) => {
+      await change(fixture, 'job', pauseJob);
+      return createStreams(...given);
+    };
+    await fixture.submit('job');
+    await tickUntil(fixture, 'paused');
+    expect((await fixture.job('job')).startedAt).toBeNull();
+    const [placement] = fixture.plan('job').shards;
+    await change(fixture, 'job', resumeJob);
+    await tickUntil(fixture, 'training');
+    expect(fixture.plan('job').phase).toBe('training');
+    expect([placement!.ownership, fixture.plan('job').shards[0]!.ownership]).toEqual([2, 3]);
+    expect((await fixture.runToEnd('job')).state).toBe('succeeded');
+  });
+
   it('can be ended by a cancel', async () => {
     const fixture = await training();
     await change(fixture, 'job', pauseJob);

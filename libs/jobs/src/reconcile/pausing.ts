@@ -1,5 +1,5 @@
 import { settledPushes } from '@downpour/contracts';
-import type { JobPlan } from '@downpour/contracts';
+import type { JobPlan, ShardPlacement } from '@downpour/contracts';
 import { coordinationOf } from '../job-record.ts';
 import type { JobRun } from '../job-run.ts';
 import { pauseCheckpoint } from './checkpoints.ts';
@@ -23,9 +23,20 @@ export async function reconcilePausing(run: JobRun): Promise<void> {
     if (checkpoint === 'pending') return run.say('writing a checkpoint');
   }
   const { value } = run.plan!;
-  const shards = value.shards.map((placement) => ({ ...placement, ownership: placement.ownership + 1 }));
-  await run.savePlan({ ...value, phase: 'paused', shards });
+  await run.savePlan({ ...value, phase: 'paused', shards: fenceOwners(value.shards) });
   await run.move('paused');
+}
+
+/** The plan in force again, whoever owned its shards; who has gone meanwhile is replaced at the next look. */
+export async function resumePlan(run: JobRun, plan: JobPlan): Promise<void> {
+  if (plan.phase === 'training') return;
+  const shards = plan.phase === 'paused' ? fenceOwners(plan.shards) : plan.shards;
+  await run.savePlan({ ...plan, phase: 'training', shards });
+}
+
+/** Into a pause and out of it: a plan that comes late must not stand for a newer one. */
+function fenceOwners(shards: readonly ShardPlacement[]): ShardPlacement[] {
+  return shards.map((placement) => ({ ...placement, ownership: placement.ownership + 1 }));
 }
 
 /** Who still works on the job; null: nobody. A worker that does not answer has left, or its lease of the chunk runs out. */
@@ -54,7 +65,7 @@ async function unsettled(run: JobRun, plan: JobPlan): Promise<string | null> {
     }),
   );
   const seen = counts.join(' ');
-  const same = seen === run.settledAt && new Set(counts).size === 1 && counts[0] !== null;
-  run.settledAt = seen;
+  const same = seen === run.lastSettled && new Set(counts).size === 1 && counts[0] !== null;
+  run.lastSettled = seen;
   return same ? null : 'waiting for the shards to apply what is in the push log';
 }

@@ -5,6 +5,7 @@ import { coordinationOf } from '../job-record.ts';
 import { makePlan } from '../make-plan.ts';
 import type { Load } from '../shard-owners.ts';
 import { waitingFor } from '../waiting.ts';
+import { resumePlan } from './pausing.ts';
 
 /**
  * Has a worker build the model and write the initial parameters, places the layout, makes the streams and lets the plan out. Each
@@ -31,7 +32,7 @@ export async function reconcilePreparing(run: JobRun, loads: () => Map<string, L
     // Shards take their snapshots by what the log really has.
     const log = { ...plan.spec.log, ...(logBytes !== null && { maxBytes: logBytes }) };
     await run.savePlan({ ...plan, spec: { ...plan.spec, log } });
-  } else if (run.plan.value.phase !== 'training') await run.savePlan({ ...run.plan.value, phase: 'training' });
+  } else await resumePlan(run, run.plan.value);
   const { layout, origin } = run.plan!.value;
   const begun = origin === undefined ? {} : originOfRecord(run, origin);
   await run.move('training', null, { parameters: layout.length, ...begun });

@@ -1,6 +1,7 @@
 import { endPause } from '../pause.ts';
 import type { JobRun } from '../job-run.ts';
 import { waitingFor } from '../waiting.ts';
+import { resumePlan } from './pausing.ts';
 
 /** Waits for one of each role, then for its turn. `running`: jobs that are being prepared, trained or finished. */
 export async function reconcileQueued(run: JobRun, running: number, aheadInLine: number): Promise<void> {
@@ -10,14 +11,10 @@ export async function reconcileQueued(run: JobRun, running: number, aheadInLine:
   await run.say(missing ?? `waiting for its turn: ${running} jobs are running, ${aheadInLine} are ahead in line`);
 }
 
-/** After a pause: the plan, queue and log are there as they were left; who has gone meanwhile is replaced at the next look. */
+/** After a pause: the plan, queue and log are there as they were left. */
 async function goOn(run: JobRun): Promise<void> {
   run.plan ??= await run.deps.plans.get(run.id);
   if (run.plan === null) return run.fail('Its plan has vanished from the store');
-  const plan = run.plan.value;
-  // As at the pause: a plan that comes late must not stand for a newer one.
-  const grow = plan.phase === 'paused' ? 1 : 0;
-  const shards = plan.shards.map((placement) => ({ ...placement, ownership: placement.ownership + grow }));
-  if (plan.phase !== 'training') await run.savePlan({ ...plan, phase: 'training', shards });
+  await resumePlan(run, run.plan.value);
   await run.move('training', null, { coordination: endPause(run.folded(), run.now) });
 }
