@@ -44,6 +44,7 @@ export const buckets = {
 export const objects = {
   initialParameters: (jobId: string) => `jobs/${jobId}/initial`,
   snapshot: (jobId: string, shard: number, sequence: number) => `jobs/${jobId}/snapshots/${shard}/${sequence}`,
+  snapshotPrefix: (jobId: string) => `jobs/${jobId}/snapshots/`,
   modelTopology: (jobId: string) => `jobs/${jobId}/model.json`,
   modelWeights: (jobId: string) => `jobs/${jobId}/weights.bin`,
   checkpointModel: (jobId: string, checkpoint: number) => `jobs/${jobId}/checkpoints/${checkpoint}/model.safetensors`,
@@ -51,7 +52,6 @@ export const objects = {
   checkpointPrefix: (jobId: string, checkpoint: number) => `jobs/${jobId}/checkpoints/${checkpoint}/`,
   /** Plan of an ended job whose push log was kept. */
   keptPlan: (jobId: string) => `jobs/${jobId}/plan.json`,
-  jobPrefix: (jobId: string) => `jobs/${jobId}/`,
   datasetFile: (digest: string) => `datasets/${digest}`,
 } as const;
 

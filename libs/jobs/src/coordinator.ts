@@ -181,7 +181,7 @@ export class Coordinator {
     const after = coordinationOf(run.record).eventSequence;
     const following = this.#deps.events.follow(run.id, after, (event, sequence) => {
       run.tracker.apply(event, sequence, run.now);
-      if (event.type === 'evaluation' && !event.final) run.evaluationsOut = 0;
+      if (event.type === 'evaluation' && !event.final) run.evaluationAskedAt = null;
       if ((callsForAction(event) || endsHandover(run, event)) && this.#options.tickMs > 0) void this.#look(run);
     });
     this.#follows.set(run.id, following);

@@ -4,16 +4,12 @@ import type { Evaluation, JobSpec } from '@downpour/contracts';
 const EPSILON = 1e-9;
 
 /**
- * Number of the evaluation that is due after `epochsDone` epochs, the n-th at n * evaluateEvery; null when none is. Of several that
- * are overdue only the newest: the parameters of the others are gone. The one at the very end is the final one, not asked for here.
+ * Number of the evaluation or checkpoint that is due after `epochsDone` of `epochs`, the n-th at n * every; null when none is. Of several
+ * that are overdue only the newest: the parameters of the others are gone. The one at the very end is not asked for here.
  */
-export function dueEvaluation(
-  spec: Pick<JobSpec, 'evaluateEvery' | 'epochs'>,
-  epochsDone: number,
-  requested: number,
-): number | null {
-  if (epochsDone >= spec.epochs - EPSILON) return null;
-  const due = Math.floor(epochsDone / spec.evaluateEvery + EPSILON);
+export function dueMultiple(every: number, epochs: number, epochsDone: number, requested: number): number | null {
+  if (epochsDone >= epochs - EPSILON) return null;
+  const due = Math.floor(epochsDone / every + EPSILON);
   return due > requested ? due : null;
 }
 

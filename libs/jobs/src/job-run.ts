@@ -55,8 +55,8 @@ export class JobRun {
   /** Failed attempts in a row at the present step. */
   attempts = 0;
   attemptAfter = 0;
+  /** Null when none is out. */
   evaluationAskedAt: number | null = null;
-  evaluationsOut = 0;
   finalAskedAt: number | null = null;
   finalAttempts = 0;
   /** The checkpoint that is being written. */
@@ -64,8 +64,8 @@ export class JobRun {
     null;
   checkpointAttempts = 0;
   checkpointAfter = 0;
-  /** What the shards of a job that pauses had applied at the last look. */
-  settledAt = '';
+  /** What the shards of a job that pauses had settled at the last look. */
+  lastSettled = '';
   healedAt = 0;
   /** Chunks not yet acknowledged, as of the last look. */
   pendingChunks = 0;

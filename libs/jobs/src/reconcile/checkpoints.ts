@@ -1,10 +1,10 @@
 import type { CheckpointManifest, CheckpointReason, CheckpointSummary, JobRecord } from '@downpour/contracts';
-import { pushesInEpoch } from '@downpour/contracts';
+import { objects, pushesInEpoch } from '@downpour/contracts';
 import { addCheckpoint } from '../checkpoints.ts';
-import { dueEvaluation } from '../evaluations.ts';
+import { dueMultiple } from '../evaluations.ts';
 import { coordinationOf } from '../job-record.ts';
 import type { JobRun } from '../job-run.ts';
-import { messageOf } from '../retry.ts';
+import { messageOf, pauseMs } from '../retry.ts';
 
 /** A checkpoint that cannot be written so often, with growing pauses, has failed. */
 const ATTEMPTS = 6;
@@ -55,7 +55,7 @@ async function askForCheckpoint(run: JobRun): Promise<void> {
   if (plan === undefined || every === undefined) return;
   const epochsDone = run.tracker.applied(plan.shards.length) / pushesInEpoch(plan.chunks);
   const { checkpointsDue } = coordinationOf(run.record);
-  const due = dueEvaluation({ evaluateEvery: every, epochs: plan.chunks.epochs }, epochsDone, checkpointsDue);
+  const due = dueMultiple(every, plan.chunks.epochs, epochsDone, checkpointsDue);
   // One at a time: where writing takes longer than training, some are left out.
   if (due === null || run.record.checkpoints.some(({ state }) => state === 'pending')) return;
   await run.save(addCheckpoint(run.coordinate({ checkpointsDue: due }), 'interval', run.at).job);
@@ -91,7 +91,7 @@ async function settleCheckpoint(run: JobRun): Promise<void> {
   run.checkpointing = null;
   if ('error' in outcome) {
     run.checkpointAttempts += 1;
-    run.checkpointAfter = run.now + 500 * 2 ** run.checkpointAttempts;
+    run.checkpointAfter = run.now + pauseMs(run.checkpointAttempts);
     const reason = messageOf(outcome.error);
     run.deps.log.warn({ job: run.id, checkpoint: number, err: outcome.error }, `Checkpoint ${number} was not written`);
     if (run.checkpointAttempts < ATTEMPTS) return;
@@ -133,5 +133,5 @@ async function prune(run: JobRun): Promise<void> {
   // First they are not shown any more, then they are removed: nobody is told of one that is not there.
   const record = run.folded();
   await run.save({ ...record, checkpoints: record.checkpoints.filter(({ number }) => !gone.includes(number)) });
-  for (const number of gone) await run.deps.cluster.removeObjects(`jobs/${run.id}/checkpoints/${number}/`);
+  for (const number of gone) await run.deps.cluster.removeObjects(objects.checkpointPrefix(run.id, number));
 }

@@ -13,7 +13,7 @@ export async function reconcileEnded(run: JobRun): Promise<void> {
   await plans.remove(run.id);
   run.plan = null;
   await cluster.removeStreams(run.id, keepLog);
-  if (!keepLog) await cluster.removeObjects(`jobs/${run.id}/initial`);
-  await cluster.removeObjects(`jobs/${run.id}/snapshots/`);
+  if (!keepLog) await cluster.removeObjects(objects.initialParameters(run.id));
+  await cluster.removeObjects(objects.snapshotPrefix(run.id));
   await run.save(withoutPending(run.coordinate({ cleaned: true })));
 }

@@ -50,12 +50,11 @@ async function succeed(run: JobRun, plan: JobPlan): Promise<void> {
       return run.fail(`The ledger could not be closed: shard ${silent.join(', ')} did not answer`);
     return run.say(`waiting for shard ${silent.join(', ')} to close its ledger`);
   }
-  const { startedAt, coordination } = run.folded();
-  const trainedAt = coordination?.trainedAt ?? run.at;
-  const { pausedMs } = coordinationOf(run.record);
-  const trainingMs = Math.max(1, Date.parse(trainedAt) - Date.parse(startedAt ?? trainedAt) - pausedMs);
-  const examples =
-    Math.min(...ledger.map(({ examplesApplied }) => examplesApplied)) - (run.record.origin?.examples ?? 0);
+  const { startedAt, origin } = run.record;
+  const { trainedAt, pausedMs } = coordinationOf(run.record);
+  const endedAt = trainedAt ?? run.at;
+  const trainingMs = Math.max(1, Date.parse(endedAt) - Date.parse(startedAt ?? endedAt) - pausedMs);
+  const examples = Math.min(...ledger.map(({ examplesApplied }) => examplesApplied)) - (origin?.examples ?? 0);
   const progress = run.progress() ?? run.record.progress;
   await run.move('succeeded', null, {
     ledger,

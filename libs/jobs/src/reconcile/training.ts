@@ -1,5 +1,5 @@
 import { chunksInEpoch, pushesInEpoch } from '@downpour/contracts';
-import { dueEvaluation, reaches } from '../evaluations.ts';
+import { dueMultiple, reaches } from '../evaluations.ts';
 import { coordinationOf } from '../job-record.ts';
 import type { JobRun } from '../job-run.ts';
 import { epochsToEnqueue } from '../look-ahead.ts';
@@ -66,18 +66,18 @@ async function askForEvaluation(run: JobRun): Promise<void> {
   const plan = run.plan?.value;
   if (plan === undefined) return;
   const epochsDone = run.tracker.applied(plan.shards.length) / pushesInEpoch(plan.chunks);
-  const due = dueEvaluation(plan.spec, epochsDone, coordinationOf(run.record).evaluationsRequested);
-  const lost = run.evaluationAskedAt !== null && run.now - run.evaluationAskedAt > run.options.evaluationMs;
+  const { evaluateEvery, epochs } = plan.spec;
+  const due = dueMultiple(evaluateEvery, epochs, epochsDone, coordinationOf(run.record).evaluationsRequested);
+  const out = run.evaluationAskedAt !== null && run.now - run.evaluationAskedAt <= run.options.evaluationMs;
   // One at a time: where evaluating takes longer than training, some are left out instead of piling up.
-  if (due === null || (run.evaluationsOut > 0 && !lost)) return;
+  if (due === null || out) return;
   await run.deps.cluster.enqueueEvaluation({
     type: 'evaluate',
     v: 1,
     jobId: run.id,
-    epoch: due * plan.spec.evaluateEvery,
+    epoch: due * evaluateEvery,
     final: false,
   });
-  run.evaluationsOut = 1;
   run.evaluationAskedAt = run.now;
   await run.save(run.coordinate({ evaluationsRequested: due }));
 }
