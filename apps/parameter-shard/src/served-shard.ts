@@ -1,21 +1,12 @@
-import type { JobPlan, LedgerReply, PlanOrigin, PullRequest, PushPullRequest, ShardEvent } from '@downpour/contracts';
+import type { JobPlan, LedgerReply, PullRequest, PushPullRequest, ShardEvent } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
-import type {
-  ApplyOutcome,
-  CapturedShard,
-  LogFollower,
-  LoggedPush,
-  PushLog,
-  SnapshotPolicyOptions,
-} from '@downpour/parameters';
+import type { ApplyOutcome, CapturedShard, LogFollower, LoggedPush, SnapshotPolicyOptions } from '@downpour/parameters';
 import type { ParameterShard, ShardIdentity } from '@downpour/parameters';
 import {
   captureShard,
-  initialFromCheckpoint,
   Ledger,
   logShare,
   RECORD_OVERHEAD_BYTES,
-  recoverShard,
   shardIdentity,
   ShardLostError,
   UnloggedPushes,
@@ -28,11 +19,12 @@ import type { ShardPorts } from './ports.ts';
 import { ProblemReporter } from './problem-reporter.ts';
 import { PullAnswer } from './pull-answer.ts';
 import type { ShardMetrics } from './shard.metrics.ts';
+import { loadShard } from './shard-loading.ts';
+import type { LoadedShard } from './shard-loading.ts';
 import { Snapshotter } from './snapshotter.ts';
 
-const FIRST_RETRY_MS = 100;
-const MAX_RETRY_MS = 3000;
 const STORE_TRIES = 10;
+const STORE_RETRY_MS = 3000;
 /** Pushes are applied for so long before pulls get their turn. */
 const TURN_MS = 5;
 
@@ -53,10 +45,7 @@ export interface ServedShardParts {
 
 export type ReleaseReason = 'not-owner' | 'paused' | 'job-ended';
 
-type State =
-  | { kind: 'loading' }
-  | { kind: 'serving'; follower: LogFollower; snapshots: Snapshotter }
-  | { kind: 'failed'; reason: string };
+type State = { kind: 'loading' } | { kind: 'serving'; snapshots: Snapshotter } | { kind: 'failed'; reason: string };
 
 /**
  * One shard that a plan gives to this process, from the moment it is given until it is let go of:
@@ -74,8 +63,6 @@ export class ServedShard {
   readonly shard: number;
   readonly ownership: number;
   readonly #identity: ShardIdentity;
-  readonly #origin: PlanOrigin | undefined;
-  readonly #keepLog: boolean;
   readonly #parts: ServedShardParts;
   readonly #log: Logger;
   readonly #problems: ProblemReporter;
@@ -106,12 +93,10 @@ export class ServedShard {
     const { length, jobLength } = this.#identity;
     if (!plan.spec.keepLog) this.#mostLogBytes = maxBytes && logShare(maxBytes, length, jobLength);
     this.#unlogged = plan.spec.log.storage === 'none' ? new UnloggedPushes(ownership) : null;
-    this.#origin = plan.origin;
-    this.#keepLog = plan.spec.keepLog;
     this.#parts = parts;
     this.#log = parts.log.child({ job: plan.jobId, shard, ownership });
     this.#problems = new ProblemReporter(plan.jobId, parts.instance, parts.ports, this.#log);
-    void after.then(() => this.#load());
+    void after.then(() => this.#load(plan));
   }
 
   get state(): State['kind'] {
@@ -252,7 +237,7 @@ export class ServedShard {
   /** Without it the log has what is missing, where the job has one; so it does not go on for ever. */
   async #storeAll(snapshots: Snapshotter): Promise<void> {
     for (let tries = 1; !(await snapshots.final()) && tries < STORE_TRIES; tries++)
-      await sleep(MAX_RETRY_MS, undefined, { ref: false });
+      await sleep(STORE_RETRY_MS, undefined, { ref: false });
   }
 
   #counted<Answer extends PullAnswer<string>>(answer: Answer): Answer {
@@ -289,73 +274,37 @@ export class ServedShard {
     throw new DownpourError('unavailable', `${name} is lost: its job will be failed`);
   }
 
-  async #load(): Promise<void> {
-    const { signal } = this.#released;
-    for (let pauseMs = FIRST_RETRY_MS; !signal.aborted; pauseMs = Math.min(2 * pauseMs, MAX_RETRY_MS)) {
-      try {
-        if (await this.#loadOnce(signal)) return;
-        await this.#follower?.stop();
-        this.#follower = null;
-      } catch (error) {
-        await this.#follower?.stop();
-        this.#follower = null;
-        if (signal.aborted) return;
-        if (error instanceof ShardLostError) return this.#fail(error.message);
-        const why = error instanceof Error ? error.message : String(error);
-        this.#problems.tell('shard-loading', `Shard ${this.shard} cannot be loaded yet: ${why}`);
-        await sleep(pauseMs, undefined, { signal }).catch(() => undefined);
-      }
+  async #load(plan: JobPlan): Promise<void> {
+    const { ports } = this.#parts;
+    try {
+      const loaded = await loadShard({
+        plan,
+        identity: this.#identity,
+        unlogged: this.#unlogged,
+        ports,
+        problems: this.#problems,
+        signal: this.#released.signal,
+        onRecovered: ({ shard, position }) => {
+          this.#fold = shard;
+          this.#lastSequence = position;
+          this.#replayedBytes = 0;
+        },
+        onFollower: (follower) => void (this.#follower = follower),
+        take: (fold, push) => this.#take(fold, push),
+        hasFailed: () => this.#state.kind === 'failed',
+      });
+      // Between its last look and this one it may have been let go of, or have failed over a push.
+      if (loaded !== null && !this.#released.signal.aborted && this.#state.kind === 'loading') this.#serve(loaded);
+    } catch (error) {
+      if (!(error instanceof ShardLostError)) throw error;
+      this.#fail(error.message);
     }
   }
 
-  /** False: to be done again at once, there is something newer to begin with. */
-  async #loadOnce(signal: AbortSignal): Promise<boolean> {
-    const { ports, metrics, snapshotPolicy } = this.#parts;
-    const { jobId, shard } = this;
-    const began = performance.now();
-    const kept = ports.log(jobId, shard);
-    const log = this.#unlogged ?? (this.#keepLog ? untrimmed(kept) : kept);
-    const store = ports.snapshots(jobId, shard);
-    const recovered = await recoverShard(this.#identity, {
-      store,
-      initialParameters: () => ports.initialParameters(jobId),
-      ...(this.#origin === undefined ? {} : { initialShard: () => this.#begin(this.#origin!) }),
-      onDamaged: (name, error) => this.#problems.tell('damaged-snapshot', `${name}: ${error.message}`),
-    });
-    signal.throwIfAborted();
-    this.#fold = recovered.shard;
-    this.#lastSequence = recovered.position;
-    this.#replayedBytes = 0;
-    const from = recovered.shard.version;
-    const onBad = (reason: string, sequence: number) =>
-      this.#problems.tell('bad-record', `Record ${sequence} of shard ${shard}'s push log was skipped: ${reason}`);
-    // The log is trimmed behind the second newest snapshot: what is older leads nowhere.
-    const partial = (recovered.position === 0 || recovered.damaged.size > 1) && (await log.trimmed());
-    let gap: boolean | undefined;
-    const take = (push: LoggedPush): void | Promise<void> => {
-      // No push is computed on a version that the pushes before it in the log do not lead to.
-      gap ??= partial && push.header.version > from;
-      return gap ? undefined : this.#take(recovered.shard, push);
-    };
-    const follower = await log.follow(recovered.position, take, onBad);
-    this.#follower = follower;
-    signal.throwIfAborted();
-    await Promise.race([follower.caughtUp, aborted(signal)]);
-    signal.throwIfAborted();
-    if (this.#state.kind === 'failed') return true;
-    // An owner before us may have stored a snapshot, and have had the log trimmed under our replay, by a request that was on its way.
-    const stored = await store.list();
-    signal.throwIfAborted();
-    if (stored.some(({ position }) => position > recovered.position && !recovered.damaged.has(position))) return false;
-    if (gap)
-      throw new ShardLostError(
-        `Shard ${shard} has lost the snapshots that its push log was trimmed behind: the log begins after version ${from}, where a replay must. Submit the job again.`,
-      );
+  #serve({ replayed, ms, ...loaded }: LoadedShard): void {
+    const { metrics, snapshotPolicy } = this.#parts;
     const snapshots = new Snapshotter({
-      ...recovered,
-      follower,
-      log,
-      store,
+      ...loaded,
       policy: this.#unlogged
         ? { logBytes: Infinity, intervalMs: Math.min(snapshotPolicy.intervalMs, UNLOGGED_SNAPSHOT_MS) }
         : { ...snapshotPolicy, mostLogBytes: this.#mostLogBytes },
@@ -363,28 +312,11 @@ export class ServedShard {
       problems: this.#problems,
       metrics,
     });
-    this.#state = { kind: 'serving', follower, snapshots };
-    this.#completionKept = recovered.shard.ledger.complete;
+    this.#state = { kind: 'serving', snapshots };
+    this.#completionKept = loaded.shard.ledger.complete;
     snapshots.applied(this.#replayedBytes);
-    this.#log.info(
-      { version: recovered.shard.version, replayed: recovered.shard.version - from, ms: performance.now() - began },
-      `Serving shard ${shard}`,
-    );
+    this.#log.info({ version: loaded.shard.version, replayed, ms }, `Serving shard ${this.shard}`);
     this.#parts.onNews(this);
-    return true;
-  }
-
-  /** As the checkpoint has it that the job begins from. */
-  async #begin(origin: PlanOrigin): Promise<ParameterShard> {
-    const { job, checkpoint } = origin;
-    try {
-      const { manifest, file } = await this.#parts.ports.checkpoint(job, checkpoint);
-      return await initialFromCheckpoint(this.#identity, origin, manifest, file);
-    } catch (cause) {
-      const gone = cause instanceof DownpourError && (cause.code === 'not-found' || cause.code === 'internal');
-      if (!gone) throw cause;
-      throw new ShardLostError(`Checkpoint ${checkpoint} of job ${job} cannot be read: ${cause.message}`, { cause });
-    }
   }
 
   /** The next push of the log. Pulls get a turn when pushes keep coming. */
@@ -460,16 +392,3 @@ export class ServedShard {
     this.#parts.onNews(this);
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    signal.addEventListener('abort', () => resolve(), { once: true });
-  });
-
-/** A log that is to be kept is not trimmed behind snapshots. */
-const untrimmed = (log: PushLog): PushLog => ({
-  follow: (...given) => log.follow(...given),
-  trimmed: () => log.trimmed(),
-  trim: () => Promise.resolve(),
-});
