@@ -2,11 +2,10 @@
 // `npm run fuzz -- --frames N --seed N`: mutated messages against the handlers of every service, many more than `npm test` tries, and what became of
 // them. docs/reliability.md.
 
-import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { PATHS, ROOT } from './setup/paths.mjs';
-import { projectEnvironment } from './setup/run.mjs';
+import { become } from './setup/become.mjs';
+import { PATHS } from './setup/paths.mjs';
 import { setup } from './setup.mjs';
 
 /** Shard (pushes, and requests), data sharder, worker, gateway: each tries its share. */
@@ -22,15 +21,9 @@ try {
   }
   await setup({ build: false });
   const vitest = join(PATHS.modules, 'vitest', 'vitest.mjs');
-  const child = spawn(PATHS.node, [vitest, 'run', 'fuzz.spec', '--no-file-parallelism'], {
-    cwd: ROOT,
-    env: { ...projectEnvironment(), FUZZ_FRAMES: String(count), FUZZ_SEED: seed },
-    stdio: ['ignore', 'inherit', 'inherit'],
+  become([vitest, 'run', 'fuzz.spec', '--no-file-parallelism'], {
+    env: { FUZZ_FRAMES: String(count), FUZZ_SEED: seed },
   });
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-    process.on(signal, () => (signal !== 'SIGINT' || !process.stdin.isTTY ? child.kill(signal) : undefined));
-  }
-  child.on('close', (code) => process.exit(code ?? 1));
 } catch (error) {
   console.error(error.message);
   process.exitCode = 1;

@@ -28,15 +28,15 @@ export class ServiceProcess {
       env: { ...process.env, HTTP_PORT: '0', LOG_LEVEL: 'debug', NODE_OPTIONS: '', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => (this.#log = (this.#log + text).slice(-200_000)));
-    }
-    if (logFile !== undefined) {
-      const file = createWriteStream(logFile, { flags: 'a' });
-      child.stdout.pipe(file, { end: false });
-      child.stderr.pipe(file, { end: false });
-      child.once('close', () => file.end());
-    }
+    const file = logFile === undefined ? null : createWriteStream(logFile, { flags: 'a' });
+    // Its folder may have been removed. Piped into, a file that fails would stop the reading, and `exited` would never come.
+    file?.on('error', () => undefined);
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        this.#log = (this.#log + text).slice(-200_000);
+        file?.write(text);
+      });
+    child.once('close', () => file?.end());
     this.#child = child;
     running.add(child);
     endWithMe(child);
@@ -55,17 +55,17 @@ export class ServiceProcess {
     return this.#child.pid!;
   }
 
-  /** Where it serves /healthz, once it has said so in its log. */
+  /** Where it serves /healthz, once it has said so in its log. @throws Error with the log when it ends instead */
   async url(): Promise<string> {
     for (;;) {
       const found = /Listening on (http:\/\/[\d.]+:\d+)/.exec(this.#log)?.[1];
       if (found) return found;
-      if (this.#child.exitCode !== null) throw new Error(`${this.role} exited: ${this.#log}`);
+      this.#throwIfEnded();
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
   }
 
-  /** Resolves once /readyz answers 200. @throws Error with the log after `timeoutMs` */
+  /** Resolves once /readyz answers 200. @throws Error with the log when it ends, and after `timeoutMs` */
   async ready(timeoutMs = 90_000): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     const url = await this.url();
@@ -73,6 +73,7 @@ export class ServiceProcess {
     while (performance.now() < deadline) {
       const response = await fetch(`${url}/readyz`).catch(() => null);
       if (response?.ok) return;
+      this.#throwIfEnded();
       last = (await response?.text()) ?? '';
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
@@ -80,7 +81,7 @@ export class ServiceProcess {
   }
 
   signal(signal: NodeJS.Signals): void {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill(signal);
+    if (!this.#hasEnded) this.#child.kill(signal);
   }
 
   /** SIGTERM, then SIGKILL after `graceMs`. Resolves with how long it took. */
@@ -91,5 +92,14 @@ export class ServiceProcess {
     await this.exited;
     clearTimeout(timer);
     return performance.now() - began;
+  }
+
+  get #hasEnded(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+
+  #throwIfEnded(): void {
+    if (this.#hasEnded)
+      throw new Error(`${this.role} ended (${this.#child.signalCode ?? this.#child.exitCode}): ${this.#log}`);
   }
 }

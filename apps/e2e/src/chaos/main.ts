@@ -46,9 +46,10 @@ const main = async (): Promise<number> => {
   }
 };
 
+// At once: whatever is left open, it must not outlast its result.
 try {
-  process.exitCode = await main();
+  process.exit(await main());
 } catch (error) {
   console.error(error instanceof UsageError ? error.message : error);
-  process.exitCode = error instanceof UsageError ? 64 : 1;
+  process.exit(error instanceof UsageError ? 64 : 1);
 }
