@@ -49,6 +49,10 @@ export {
 export type { JobState, BadPush, ShardLedger, Evaluation, JobProgress, Coordination, JobRecord } from './job.ts';
 export { jobLedgerSchema, ledgerOf } from './job-ledger.ts';
 export type { JobLedger } from './job-ledger.ts';
+export { scheduleFactor } from './learning-rate.ts';
+export type { SchedulePosition } from './learning-rate.ts';
+export { gradientClipSchema, learningRateScheduleSchema } from './learning-rate-schedule.ts';
+export type { GradientClip, LearningRateSchedule, ReduceOnPlateau } from './learning-rate-schedule.ts';
 export { variableSchema, parameterLayoutSchema, keyRangeSchema, chunkPlanSchema } from './layout.ts';
 export type { Variable, ParameterLayout, KeyRange, ChunkPlan } from './layout.ts';
 export { roleSchema, memberSchema } from './member.ts';

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { checkpointSourceSchema } from './checkpoint.ts';
 import { encodingSchema } from './encoding.ts';
+import { learningRateScheduleSchema } from './learning-rate-schedule.ts';
 import { modelSpecSchema } from './model-spec.ts';
 import { updateRuleSchema } from './update-rule.ts';
 
@@ -92,6 +93,17 @@ export const jobSpecSchema = z
       .default(['accuracy']),
     strategy: strategySchema.default(DEFAULT_STRATEGY),
     updateRule: updateRuleSchema.default(DEFAULT_RULE),
+    learningRateSchedule: learningRateScheduleSchema
+      .optional()
+      .describe("Multiplies the update rule's learning rate. Default: it stays as it is"),
+    weightDecay: z
+      .number()
+      .positive()
+      .max(1000)
+      .optional()
+      .describe(
+        'Decoupled (AdamW): before a gradient is applied, every trainable value loses learning rate * weightDecay of itself, biases too, whatever the update rule. Default: none',
+      ),
     shards: z
       .int()
       .min(1)

@@ -1,4 +1,5 @@
 import type { ValueEncoding, PushHeader, UpdateRuleSpec } from '@downpour/contracts';
+import { learningRateScheduleSchema } from '@downpour/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -114,11 +115,28 @@ const settle = async (): Promise<void> => {
 };
 
 describe('the fold over a push log', () => {
-  const cases = rules.flatMap((rule) => encodings.map((encoding) => ({ kind: rule.kind, rule, encoding })));
+  // A rate that changes with every push, by either count, and weights that decay: both must be what they were when a shard comes back.
+  const rates = (['versions', 'epochs'] as const).map((unit) => ({
+    weightDecay: 0.3,
+    schedule: learningRateScheduleSchema.parse({
+      kind: 'cosine',
+      over: unit === 'epochs' ? 1.3 : 9,
+      unit,
+      warmup: { over: 0.2 },
+    }),
+  }));
+  const cases = rules.flatMap((rule, index) =>
+    encodings.map((encoding) => ({
+      kind: rule.kind,
+      rule,
+      encoding,
+      rate: encoding === 'float32' ? rates[index % 2] : undefined,
+    })),
+  );
   it.each(cases)(
     'has the same bits, ledger and rule state whatever is reordered, doubled, killed and recovered: $kind, $encoding',
-    async ({ rule, encoding }) => {
-      const identity = fakeIdentity({ ...PLACE, rule });
+    async ({ rule, encoding, rate }) => {
+      const identity = fakeIdentity({ ...PLACE, rule, ...rate });
       const pushes = fakePushes(identity);
       const gradients = pushes.map((_, index) => fakeEncodedGradient(encoding, LENGTH, index));
       await fc.assert(

@@ -139,6 +139,11 @@ export class Ledger {
     return settled;
   }
 
+  /** The same in epochs, fractions included. */
+  get epochs(): number {
+    return this.settled / this.#pushesInEpoch;
+  }
+
   get applied(): number {
     return this.settled - this.#lateDropped - this.#badDropped;
   }

@@ -4,6 +4,7 @@ import { gradientRefusal } from './gradient-refusal.ts';
 import { gatherRanges } from './key-range.ts';
 import type { LedgerState } from './ledger.ts';
 import { Ledger } from './ledger.ts';
+import { decayWeights, ruleAt } from './learning-rate.ts';
 import type { LoggedPush } from './ports.ts';
 import type { ShardIdentity } from './shard-identity.ts';
 import { ShardMemory } from './shard-memory.ts';
@@ -142,7 +143,7 @@ export class ParameterShard {
   apply({ header, gradient, scales, sequence }: LoggedPush): ApplyOutcome {
     if (sequence <= this.#logSequence) return { kind: 'replayed' };
     this.#logSequence = sequence;
-    const { length, rule, trainableLength, onBadGradient } = this.identity;
+    const { length, trainableLength, onBadGradient } = this.identity;
     const reason = this.#refusal(header) ?? (header.bad ? null : gradientRefusal(gradient, scales, length));
     if (reason !== null) {
       this.#refused += 1;
@@ -156,10 +157,12 @@ export class ParameterShard {
       if (!fatal) this.#ledger.record(header, header.examples, 'bad');
       return { kind: 'bad', reason: badReason(header, onBadGradient), fatal };
     }
+    const rule = ruleAt(this.identity, { version: this.#version, epochs: this.#ledger.epochs });
     this.#ledger.record(header, header.examples);
     // No version is lost in a recovery, so a gradient cannot come from the future, unless a log in memory was.
     const staleness = Math.max(0, this.#version - header.version);
     this.#version += 1;
+    decayWeights(kernels.vectors, this.identity, rule.learningRate, trainable);
     this.#rule.apply(kernels.rules, rule, trainable, values, slots, this.#version);
     kernels.codecs.accumulate(values, state, trainableLength);
     this.#staleness.record(staleness);

@@ -1,8 +1,9 @@
-import type { ChunkPlan, JobPlan, JobSpec, KeyRange, UpdateRuleSpec } from '@downpour/contracts';
+import type { ChunkPlan, JobPlan, JobSpec, KeyRange } from '@downpour/contracts';
+import type { RateOptions } from './learning-rate.ts';
 import { rangesLength, trainableLengthOf } from './key-range.ts';
 
 /** All that makes one shard of one job what it is. Two processes with the same identity and log hold the same bits. */
-export interface ShardIdentity {
+export interface ShardIdentity extends RateOptions {
   jobId: string;
   shard: number;
   ranges: KeyRange[];
@@ -12,7 +13,6 @@ export interface ShardIdentity {
   trainableLength: number;
   /** Values of the whole job. */
   jobLength: number;
-  rule: UpdateRuleSpec;
   chunks: ChunkPlan;
   onBadGradient: JobSpec['onBadGradient'];
 }
@@ -22,6 +22,7 @@ export const shardIdentity = (plan: JobPlan, shard: number): ShardIdentity => {
   const placement = plan.shards.find((candidate) => candidate.shard === shard);
   if (placement === undefined) throw new RangeError(`Job ${plan.jobId} has no shard ${shard}`);
   const { ranges } = placement;
+  const { learningRateSchedule: schedule, weightDecay } = plan.spec;
   return {
     jobId: plan.jobId,
     shard,
@@ -30,6 +31,8 @@ export const shardIdentity = (plan: JobPlan, shard: number): ShardIdentity => {
     trainableLength: trainableLengthOf(ranges, plan.layout),
     jobLength: plan.layout.length,
     rule: plan.spec.updateRule,
+    ...(schedule !== undefined && { schedule }),
+    ...(weightDecay !== undefined && { weightDecay }),
     chunks: plan.chunks,
     onBadGradient: plan.spec.onBadGradient,
   };
