@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { checkpointSourceSchema } from './checkpoint.ts';
 import { encodingSchema } from './encoding.ts';
-import { learningRateScheduleSchema } from './learning-rate-schedule.ts';
+import { gradientClipSchema, learningRateScheduleSchema } from './learning-rate-schedule.ts';
 import { modelSpecSchema } from './model-spec.ts';
 import { updateRuleSchema } from './update-rule.ts';
 
@@ -103,6 +103,11 @@ export const jobSpecSchema = z
       .optional()
       .describe(
         'Decoupled (AdamW): before a gradient is applied, every trainable value loses learning rate * weightDecay of itself, biases too, whatever the update rule. Default: none',
+      ),
+    gradientClip: gradientClipSchema
+      .optional()
+      .describe(
+        'Workers clip the gradient of each step before it is accrued and pushed. Values of state are left alone',
       ),
     shards: z
       .int()

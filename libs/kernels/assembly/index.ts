@@ -9,4 +9,4 @@ export { finite } from './finite';
 export { momentum } from './momentum';
 export { rmsprop } from './rmsprop';
 export { sgd } from './sgd';
-export { allFinite, axpy, copy, multiply, scale } from './vectors';
+export { allFinite, axpy, clamp, copy, multiply, scale } from './vectors';

@@ -29,6 +29,22 @@ export function multiply(x: usize, y: usize, length: i32): void {
   for (const end = <usize>length << 2; i < end; i += 4) put(y + i, f32x4.mul(get(y + i, 1), get(x + i, 1)), 1);
 }
 
+// @ts-ignore: decorator
+@inline
+function within(x: usize, low: v128, high: v128, lanes: i32): void {
+  // Each is x itself where the comparison fails: NaN stays, so that nobody takes it for a gradient.
+  put(x, f32x4.pmax(f32x4.pmin(get(x, lanes), high), low), lanes);
+}
+
+/** x = limit where it is more, -limit where it is less */
+export function clamp(x: usize, length: i32, limit: f32): void {
+  const high = f32x4.splat(limit);
+  const low = f32x4.splat(-limit);
+  let i: usize = 0;
+  for (const whole = <usize>(length & ~3) << 2; i < whole; i += 16) within(x + i, low, high, 4);
+  for (const end = <usize>length << 2; i < end; i += 4) within(x + i, low, high, 1);
+}
+
 export function copy(from: usize, into: usize, length: i32): void {
   memory.copy(into, from, <usize>length << 2);
 }

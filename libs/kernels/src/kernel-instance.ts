@@ -43,6 +43,7 @@ export interface KernelExports {
   scale(x: number, length: number, factor: number): void;
   axpy(factor: number, x: number, y: number, length: number): void;
   multiply(x: number, y: number, length: number): void;
+  clamp(x: number, length: number, limit: number): void;
   copy(from: number, into: number, length: number): void;
   allFinite(x: number, length: number): number;
 }

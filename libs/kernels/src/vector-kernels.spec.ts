@@ -49,6 +49,22 @@ describe.each([false, true])('vector kernels (shared: %s)', (shared) => {
     );
   });
 
+  it('clamp to a limit, infinities too; NaN stays NaN', () => {
+    const limit = fc.float({ min: f32(1e-30), noNaN: true, noDefaultInfinity: true });
+    const anything = fc
+      .constantFrom(...LENGTHS)
+      .chain((length) => fc.float32Array({ minLength: length, maxLength: length }));
+    fc.assert(
+      fc.property(anything, limit, (x, most) => {
+        const { kernels, placed } = place(shared, x);
+        kernels.clamp(placed[0]!, most);
+        expect(placed[0]).toEqual(x.map((value) => Math.max(-most, Math.min(most, value))));
+        expectGuarded(placed);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
   it('sum in float64, eight sums side by side, in one order', () => {
     fc.assert(
       fc.property(pair, ([x, y]) => {

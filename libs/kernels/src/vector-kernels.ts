@@ -38,6 +38,11 @@ export class VectorKernels {
     this.#kernels.exports.multiply(this.#kernels.addressOf(x), this.#kernels.vector(y, x.length), x.length);
   }
 
+  /** x[i] becomes the nearest value in [-limit, limit]; NaN stays. */
+  clamp(x: Float32Array, limit: number): void {
+    this.#kernels.exports.clamp(this.#kernels.addressOf(x), x.length, limit);
+  }
+
   copy(from: Float32Array, into: Float32Array): void {
     this.#kernels.exports.copy(this.#kernels.addressOf(from), this.#kernels.vector(into, from.length), from.length);
   }

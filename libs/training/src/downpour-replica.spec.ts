@@ -131,6 +131,21 @@ describe('Downpour SGD', () => {
     expect(third!.parameters[1]).toBe(10);
   });
 
+  it("clips each step's gradient before it is accrued and before the local step, and never the deltas of state", async () => {
+    const limit = 0.01;
+    const spec = { gradientClip: { norm: limit } };
+    const { compute, parameters, train } = setUp({ spec, stateLength: 1, strategy: { nFetch: 4, nPush: 2 } });
+    await train(0);
+    expect(Math.abs(gradientAt(0, 0, 5))).toBeGreaterThan(limit);
+    const steps = compute.steps.map((step) => step.parameters[0]!);
+    for (const [index, weight] of steps.entries()) expect(weight).toBeCloseTo(index * RATE * limit, 6);
+    expect(parameters.pushes.map(({ gradient }) => gradient[0])).toEqual([
+      expect.closeTo(-2 * limit, 6),
+      expect.closeTo(-2 * limit, 6),
+    ]);
+    expect(parameters.pushes.map(({ gradient }) => gradient[1])).toEqual([10, 10]);
+  });
+
   it('adds the deltas of state to what the shard has', async () => {
     const { parameters, train } = setUp({ strategy: { nFetch: 1, nPush: 2 }, stateLength: 1 });
     await train(0, 1);
@@ -340,6 +355,18 @@ describe('Downpour SGD', () => {
       message: expect.stringContaining('chunk 0 of epoch 0'),
     });
     expect(parameters.pushes).toHaveLength(0);
+  });
+
+  it('takes no clipped gradient that was infinite for a good one', async () => {
+    const { compute, parameters, train } = setUp({ spec: { gradientClip: { value: 1 } }, onBadGradient: 'skip' });
+    const step = compute.step.bind(compute);
+    compute.step = async (...args) => {
+      const result = await step(...args);
+      if (args[2] === 5) result.gradient[0] = Infinity;
+      return result;
+    };
+    await train(0);
+    expect(parameters.pushes.map(({ bad }) => bad ?? false)).toEqual([false, true, false, false]);
   });
 
   it('refuses a chunk of another number of examples than planned', async () => {

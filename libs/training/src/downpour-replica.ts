@@ -95,9 +95,13 @@ export class DownpourReplica {
       allocate,
       onFetched: (ms) => observe('pull', ms),
     });
-    this.#window = new GradientWindow(context.parameters, allocate, this.#options.outstandingPushes, (ms) =>
-      observe('push', ms),
-    );
+    this.#window = new GradientWindow(context.parameters, {
+      allocate,
+      outstanding: this.#options.outstandingPushes,
+      onDurable: (ms) => observe('push', ms),
+      trainableLength: plan.layout.trainableLength,
+      ...(plan.spec.gradientClip && { clip: plan.spec.gradientClip }),
+    });
     this.#badGradients = new BadGradients(context);
     this.#progress = new ProgressReporter(context.instance, context.report, this.#options.eventIntervalMs);
   }

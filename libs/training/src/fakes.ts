@@ -1,4 +1,4 @@
-import type { ChunkTask, JobEvent, JobPlan, StrategySpec } from '@downpour/contracts';
+import type { ChunkTask, JobEvent, JobPlan, JobSpecInput, StrategySpec } from '@downpour/contracts';
 import { chunkBounds, jobPlanSchema, jobSpecSchema } from '@downpour/contracts';
 import type {
   Examples,
@@ -177,6 +177,8 @@ export interface FakePlanOptions {
   stateLength?: number;
   jobId?: string;
   onBadGradient?: 'fail' | 'skip';
+  /** Anything else of the job's spec. */
+  spec?: Partial<JobSpecInput>;
 }
 
 /** A plan of one shard and one weight. */
@@ -192,6 +194,7 @@ export function fakePlan(options: FakePlanOptions = {}): JobPlan {
     strategy: { kind: 'async', ...options.strategy },
     updateRule: { kind: 'sgd', learningRate: options.learningRate ?? 0.5 },
     onBadGradient: options.onBadGradient ?? 'fail',
+    ...options.spec,
   });
   const length = 1 + stateLength;
   const variables = [{ name: 'w', shape: [1], offset: 0, length: 1, trainable: true }];

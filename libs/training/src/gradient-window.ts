@@ -1,7 +1,19 @@
+import type { GradientClip } from '@downpour/contracts';
 import { addScaled } from './add-scaled.ts';
 import { BufferPool } from './buffer-pool.ts';
+import { clipGradient } from './clip-gradient.ts';
 import { allFinite } from './finite.ts';
 import type { ParameterClient, PulledParameters, PushRequest } from './ports.ts';
+
+export interface WindowOptions {
+  allocate: () => Float32Array;
+  /** Pushes that may be on their way. */
+  outstanding: number;
+  onDurable: (ms: number) => void;
+  /** Of the values of a gradient the first so many; the others are deltas of state. */
+  trainableLength: number;
+  clip?: GradientClip;
+}
 
 export type PushKey = Pick<PushRequest, 'epoch' | 'chunk' | 'push' | 'versions'>;
 
@@ -12,42 +24,37 @@ export type PushKey = Pick<PushRequest, 'epoch' | 'chunk' | 'push' | 'versions'>
 export class GradientWindow {
   readonly #client: ParameterClient;
   readonly #pool: BufferPool;
-  readonly #onDurable: (ms: number) => void;
+  readonly #options: WindowOptions;
   #sum: Float32Array | null = null;
   /** Where the gradients of later steps of a window are written before they are added. */
   #addend: Float32Array | null = null;
-  readonly #allocate: () => Float32Array;
   /** The sum's buffer has been taken, and nothing is in it yet. */
   #empty = true;
   #examples = 0;
   #poisoned = false;
 
-  constructor(
-    client: ParameterClient,
-    allocate: () => Float32Array,
-    outstanding: number,
-    onDurable: (ms: number) => void,
-  ) {
+  constructor(client: ParameterClient, options: WindowOptions) {
     this.#client = client;
-    this.#allocate = allocate;
+    this.#options = options;
     // One more: it accrues while as many as may be are outstanding.
-    this.#pool = new BufferPool(allocate, outstanding + 1);
-    this.#onDurable = onDurable;
+    this.#pool = new BufferPool(options.allocate, options.outstanding + 1);
   }
 
   /** Where the next step may put its gradient, so that accruing it is little work: for the first step of a window the sum itself. */
   async room(signal: AbortSignal): Promise<Float32Array> {
-    if (this.#sum) return this.#empty ? this.#sum : (this.#addend ??= this.#allocate());
+    if (this.#sum) return this.#empty ? this.#sum : (this.#addend ??= this.#options.allocate());
     this.#sum = await this.#pool.take(signal);
     this.#empty = true;
     return this.#sum;
   }
 
-  /** Adds one step's mean gradient, after `room`. `gradient` is read now and not kept. */
+  /** Adds one step's mean gradient, after `room`: clipped, where the job wants that, in place. `gradient` is not kept. */
   accrue(gradient: Float32Array, examples: number): void {
     const sum = this.#sum;
     if (!sum) throw new Error('Ask for room before a gradient is accrued');
     this.#examples += examples;
+    const { clip, trainableLength } = this.#options;
+    if (clip && !clipGradient(this.#client, clip, gradient.subarray(0, trainableLength))) this.poison();
     if (!this.#empty) addScaled(this.#client, 1, gradient, sum);
     else if (gradient !== sum) sum.set(gradient);
     this.#empty = false;
@@ -83,7 +90,7 @@ export class GradientWindow {
     };
     this.#clear();
     const began = performance.now();
-    const durable = this.#client.push(request, signal).then(() => this.#onDurable(performance.now() - began));
+    const durable = this.#client.push(request, signal).then(() => this.#options.onDurable(performance.now() - began));
     return durable.finally(() => this.#pool.giveBack(gradient));
   }
 

@@ -59,6 +59,12 @@ export interface ParameterClient {
   finite?(vector: Float32Array): boolean | undefined;
   /** y += factor * x, faster than a loop; false for other vectors than those of `allocate`. */
   addScaled?(factor: number, x: Float32Array, y: Float32Array): boolean;
+  /** Sum of squares in float64, faster than a loop; undefined for other vectors than those of `allocate`. */
+  sumOfSquares?(x: Float32Array): number | undefined;
+  /** x *= factor, faster than a loop; false for other vectors than those of `allocate`. */
+  scale?(factor: number, x: Float32Array): boolean;
+  /** Brings every value within [-limit, limit] (NaN stays), faster than a loop; false for other vectors than those of `allocate`. */
+  clamp?(limit: number, x: Float32Array): boolean;
   /**
    * Publishes one message per shard and resolves when *all* are durable in the log (applied, where the job has none). Retries until then (same epoch, chunk,
    * push: the ledger drops doubles).
@@ -69,7 +75,7 @@ export interface ParameterClient {
 
 /** One step's result. */
 export interface StepResult {
-  /** float32 [layout.length]: mean gradient of the batch, then deltas of the state. The replica's own: valid until its next step. */
+  /** float32 [layout.length]: mean gradient of the batch, then deltas of the state. The replica's own: valid until its next step; whoever has it may change it. */
   gradient: Float32Array;
   /** Mean over the batch. */
   loss: number;

@@ -78,6 +78,18 @@ export class NatsParameterClient implements ParameterClient {
     return this.#memory.addScaled(factor, x, y);
   }
 
+  sumOfSquares(x: Float32Array): number | undefined {
+    return this.#memory.sumOfSquares(x);
+  }
+
+  scale(factor: number, x: Float32Array): boolean {
+    return this.#memory.scale(factor, x);
+  }
+
+  clamp(limit: number, x: Float32Array): boolean {
+    return this.#memory.clamp(limit, x);
+  }
+
   async push(request: PushRequest, signal: AbortSignal): Promise<void> {
     const { instance, publisher, plan } = this.#options;
     const { jobId } = plan;

@@ -42,6 +42,19 @@ const truth = (values: Float32Array, ranges: KeyRange[]): number[] =>
   ranges.flatMap(({ begin, end }) => [...values.subarray(begin, end)]);
 
 describe('the memory of a job on a worker', () => {
+  it('adds up squares, scales and clamps its own vectors, also parts of them, and no others', () => {
+    const memory = memoryOf({ gradients: 'float32', parameters: 'float32' });
+    const part = memory.allocate()!.subarray(1, 4);
+    part.set([1, -2, 3]);
+    expect(memory.sumOfSquares(part)).toBe(14);
+    expect(memory.clamp(2, part) && memory.scale(0.5, part)).toBe(true);
+    expect([...part]).toEqual([0.5, -1, 1]);
+    const other = Float32Array.of(5);
+    expect(memory.sumOfSquares(other)).toBeUndefined();
+    expect(memory.clamp(2, other) || memory.scale(0.5, other)).toBe(false);
+    expect(other[0]).toBe(5);
+  });
+
   it.each([
     ['bfloat16', 1 / 256],
     ['int8', 1 / 127],

@@ -1,5 +1,6 @@
 import type { EncodingSpec, JobPlan, KeyRange } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
+import type { VectorKernels } from '@downpour/kernels';
 import { allocateEncoded, encodedBytes, Kernels, scaleCount, VectorMemory } from '@downpour/kernels';
 import { rangesLength } from '@downpour/parameters';
 import { BYTES_PER_ELEMENT, requireTensor } from '@downpour/tensor';
@@ -65,8 +66,7 @@ export class ParameterMemory {
 
   /** Whether no value is NaN or infinite; undefined for a vector outside of this memory. */
   finite(vector: Float32Array): boolean | undefined {
-    if (this.#memory === null || vector.buffer !== this.#memory.buffer) return undefined;
-    return Kernels.of(this.#memory).vectors.allFinite(vector);
+    return this.#vectorsAt(vector)?.allFinite(vector);
   }
 
   /** A push without a gradient: every shard is told that there was a bad one. */
@@ -131,6 +131,31 @@ export class ParameterMemory {
     if (x.buffer !== memory?.buffer || y.buffer !== memory.buffer) return false;
     Kernels.of(memory).vectors.axpy(factor, x, y);
     return true;
+  }
+
+  /** Sum of squares in float64; undefined for a vector outside of this memory. */
+  sumOfSquares(x: Float32Array): number | undefined {
+    return this.#vectorsAt(x)?.sumOfSquares(x);
+  }
+
+  /** x *= factor; false for other vectors than those of `allocate`. */
+  scale(factor: number, x: Float32Array): boolean {
+    const vectors = this.#vectorsAt(x);
+    vectors?.scale(x, factor);
+    return vectors !== null;
+  }
+
+  /** Brings x within [-limit, limit]; false for other vectors than those of `allocate`. */
+  clamp(limit: number, x: Float32Array): boolean {
+    const vectors = this.#vectorsAt(x);
+    vectors?.clamp(x, limit);
+    return vectors !== null;
+  }
+
+  /** Null where the vector lies elsewhere. */
+  #vectorsAt({ buffer }: Float32Array): VectorKernels | null {
+    const memory = this.#memory;
+    return memory !== null && buffer === memory.buffer ? Kernels.of(memory).vectors : null;
   }
 
   get #codecs() {
