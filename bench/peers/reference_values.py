@@ -143,7 +143,7 @@ LOSSES = [1.0, 0.8, 0.79995, 0.81, 0.8, 0.7, 0.71, 0.72, 0.73, 0.74, 0.75, 0.6, 
 
 def plateaus():
     for metric, mode, values in (("loss", "min", LOSSES), ("accuracy", "max", [1 - loss / 2 for loss in LOSSES])):
-        for factor, patience, delta, least in ((0.5, 2, 1e-4, 0.0), (0.1, 3, 0.01, 0.005)):
+        for factor, patience, delta, least in ((0.5, 2, 1e-4, 1e-6), (0.1, 3, 0.01, 0.005)):
             options = {"factor": factor, "patience": patience, "min_delta": delta, "min_lr": least}
             yield {
                 "schedule": {"kind": "reduceOnPlateau", "metric": metric, "factor": factor, "patience": patience, "minDelta": delta, "minFactor": least},

@@ -42,11 +42,21 @@ export {
   shardLedgerSchema,
   evaluationSchema,
   jobProgressSchema,
+  plateauSchema,
   coordinationSchema,
   jobRecordSchema,
   TERMINAL_STATES,
 } from './job.ts';
-export type { JobState, BadPush, ShardLedger, Evaluation, JobProgress, Coordination, JobRecord } from './job.ts';
+export type {
+  JobState,
+  BadPush,
+  ShardLedger,
+  Evaluation,
+  JobProgress,
+  Plateau,
+  Coordination,
+  JobRecord,
+} from './job.ts';
 export { jobLedgerSchema, ledgerOf } from './job-ledger.ts';
 export type { JobLedger } from './job-ledger.ts';
 export { scheduleFactor } from './learning-rate.ts';

@@ -56,6 +56,14 @@ export const jobProgressSchema = z
   .meta({ id: 'JobProgress' });
 export type JobProgress = z.infer<typeof jobProgressSchema>;
 
+/** How far reduceOnPlateau has come (libs/jobs/src/plateau.ts). */
+export const plateauSchema = z.strictObject({
+  factor: z.number().positive().describe('What the learning rate is multiplied by'),
+  best: z.number().nullable().describe('Best value of its metric so far'),
+  waited: z.int().min(0).describe('Evaluations since, or since the last reduction'),
+});
+export type Plateau = z.infer<typeof plateauSchema>;
+
 /** What the coordinator has already handed out, so that the one that replaces it goes on from there. Never shown by the API. */
 export const coordinationSchema = z.strictObject({
   epochsEnqueued: z.int().min(0),
@@ -70,6 +78,7 @@ export const coordinationSchema = z.strictObject({
     .min(0)
     .default(0)
     .describe('Number of the last checkpoint by time asked for: at n * checkpointEvery epochs'),
+  plateau: plateauSchema.nullable().default(null),
   cleaned: z.boolean().describe('Plan, streams and snapshots of the ended job are gone'),
 });
 export type Coordination = z.infer<typeof coordinationSchema>;

@@ -9,6 +9,7 @@ const NOTHING_YET: Coordination = {
   pausedAt: null,
   pausedMs: 0,
   checkpointsDue: 0,
+  plateau: null,
   cleaned: false,
 };
 

@@ -4,6 +4,7 @@ import type { CoordinatorOptions } from './coordinator-options.ts';
 import { coordinationOf } from './job-record.ts';
 import { isTerminal, moveTo } from './job-state.ts';
 import { JobTracker } from './job-tracker.ts';
+import { plateauAfter } from './plateau.ts';
 import type {
   Clock,
   CoordinatorPort,
@@ -149,6 +150,8 @@ export class JobRun {
   folded(toTheEnd = false): JobRecord {
     const eventSequence = toTheEnd ? this.tracker.sequence : this.tracker.undecidedSequence;
     const news = this.tracker.newEvaluations(eventSequence);
+    const coordination = coordinationOf(this.record);
+    const plateau = plateauAfter(this.record.spec, coordination.plateau, news);
     const evaluations = [...this.record.evaluations, ...news].slice(-KEPT_EVALUATIONS);
     const ledger = this.tracker.ledgers(this.plan?.value.shards.length ?? 0);
     return {
@@ -157,7 +160,7 @@ export class JobRun {
       progress: this.progress() ?? this.record.progress,
       // Once the books are closed no event changes them.
       ledger: ledger.length > 0 && !this.ended ? ledger : this.record.ledger,
-      coordination: { ...coordinationOf(this.record), eventSequence },
+      coordination: { ...coordination, eventSequence, plateau },
     };
   }
 

@@ -131,6 +131,23 @@ describe('Downpour SGD', () => {
     expect(third!.parameters[1]).toBe(10);
   });
 
+  it.each(['versions', 'epochs'] as const)(
+    'takes local steps of the rate that the schedule has there, by %s',
+    async (unit) => {
+      // Each push is a version; a chunk is half an epoch.
+      const over = { versions: 4, epochs: 1 }[unit];
+      const spec = { learningRateSchedule: { kind: 'exponential' as const, unit, over, rate: 0.25 } };
+      const { compute, train } = setUp({ spec, strategy: { nFetch: 2, nPush: 2 } });
+      await train(0, 1);
+      for (const [fetched, rate] of [1, unit === 'versions' ? Math.sqrt(0.5) : 1, 0.5].entries()) {
+        const [before, after] = compute.steps.slice(2 * fetched, 2 * fetched + 2);
+        const w = before!.parameters[0]!;
+        const at = (fetched >> 1) * 20 + before!.begin;
+        expect(after!.parameters[0]).toBeCloseTo(w - rate * RATE * gradientAt(w, at, at + 5), 6);
+      }
+    },
+  );
+
   it("clips each step's gradient before it is accrued and before the local step, and never the deltas of state", async () => {
     const limit = 0.01;
     const spec = { gradientClip: { norm: limit } };

@@ -3,6 +3,7 @@ import { BadGradients } from './bad-gradients.ts';
 import { allFinite } from './finite.ts';
 import { GradientWindow } from './gradient-window.ts';
 import { LocalParameters } from './local-parameters.ts';
+import { localRate } from './local-rate.ts';
 import type { Examples, ReplicaContext, TakenChunk } from './ports.ts';
 import type { ChunkReport } from './progress-reporter.ts';
 import { ProgressReporter } from './progress-reporter.ts';
@@ -90,7 +91,6 @@ export class DownpourReplica {
       layout: plan.layout,
       shards: plan.shards.length,
       nFetch: plan.spec.strategy.nFetch,
-      learningRate: plan.spec.updateRule.learningRate,
       ahead: this.#options.fetchAhead,
       allocate,
       onFetched: (ms) => observe('pull', ms),
@@ -163,7 +163,7 @@ export class DownpourReplica {
         const bad = pushing && this.#window.bad();
         if (bad) this.#badGradients.drop(key, vector);
         if (bad || !sound) this.#parameters.forget();
-        else this.#parameters.advance(result.gradient);
+        else this.#parameters.advance(result.gradient, localRate(this.#context.plan, versions, key));
         if (pushing) {
           const inOneRound =
             this.#context.parameters.pushPulls && !this.#options.fetchAhead && (!last || options.more?.());

@@ -6,8 +6,6 @@ export interface LocalParametersOptions {
   layout: ParameterLayout;
   shards: number;
   nFetch: number;
-  /** alpha of the local steps between fetches. */
-  learningRate: number;
   /** Whether a fetch may overlap with a step: it needs a vector of its own then. */
   ahead: boolean;
   allocate: () => Float32Array;
@@ -80,11 +78,11 @@ export class LocalParameters {
     this.#ahead.catch(() => undefined);
   }
 
-  /** A step's gradient is known: take the local step, unless the next step fetches anyway. State parts carry deltas. */
-  advance(gradient: Float32Array): void {
+  /** A step's gradient is known: take the local step (alpha: `learningRate`), unless the next step fetches anyway. State parts carry deltas. */
+  advance(gradient: Float32Array, learningRate: number): void {
     this.#step += 1;
     if (this.#step % this.#options.nFetch === 0) return;
-    const { layout, learningRate } = this.#options;
+    const { layout } = this.#options;
     const { vector, versions } = this.#front;
     const { trainableLength: state, length } = layout;
     addScaled(this.#client, -learningRate, gradient.subarray(0, state), vector.subarray(0, state));
