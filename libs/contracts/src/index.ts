@@ -117,6 +117,8 @@ export { SUPPORTED_LAYERS, zooModelSchema, topologyModelSchema, modelSpecSchema 
 export type { ZooModel, ModelSpec } from './model-spec.ts';
 export { shardPlacementSchema, jobPlanSchema, planOriginSchema } from './plan.ts';
 export type { ShardPlacement, JobPlan, PlanOrigin } from './plan.ts';
+export { stepWindow } from './step-window.ts';
+export type { StepWindow } from './step-window.ts';
 export { subjects, streams, buckets, objects, queueGroups } from './subjects.ts';
 export { updateRuleSchema } from './update-rule.ts';
 export type { UpdateRuleSpec } from './update-rule.ts';

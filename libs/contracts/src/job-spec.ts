@@ -109,6 +109,15 @@ export const jobSpecSchema = z
       .describe(
         'Workers clip the gradient of each step before it is accrued and pushed. Values of state are left alone',
       ),
+    gradientAccumulation: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .default(1)
+      .describe(
+        'A push is the mean gradient over the examples of so many steps, all on the same parameters: as one batch that many times as large, where memory has no room for one. ' +
+          '(nPush of the strategy pushes sums.) It ends with its chunk: give chunkSize as a multiple',
+      ),
     shards: z
       .int()
       .min(1)
@@ -173,6 +182,15 @@ export const jobSpecSchema = z
     path: ['warmStartFrom'],
     message: 'give either resumeFrom or warmStartFrom, not both',
   })
+  .refine(
+    ({ strategy, gradientAccumulation }) =>
+      gradientAccumulation === 1 || (strategy.nFetch === 1 && strategy.nPush === 1),
+    {
+      path: ['gradientAccumulation'],
+      message:
+        'goes with a strategy that fetches and pushes at every step: leave out nFetch and nPush, or accumulate with nPush',
+    },
+  )
   .refine(({ keepLog, log }) => !keepLog || log.storage !== 'none', {
     path: ['keepLog'],
     message: 'a job without a push log (log.storage none) has none to keep',

@@ -10,7 +10,7 @@ import type {
   PrepareReply,
   PushLogSpec,
 } from '@downpour/contracts';
-import { DownpourError } from '@downpour/contracts';
+import { DownpourError, stepWindow } from '@downpour/contracts';
 import { maxShards, originOf, placeParameters } from '@downpour/parameters';
 import type { Load } from './shard-owners.ts';
 import { firstOwners } from './shard-owners.ts';
@@ -20,11 +20,14 @@ import { available } from './waiting.ts';
 const BATCHES_PER_CHUNK = 16;
 
 export function chunkPlanOf(spec: JobSpec, dataset: DatasetSummary): ChunkPlan {
+  const { gradientAccumulation } = spec;
+  // Whole windows: one that is cut off by its chunk's end is a smaller batch than was asked for.
+  const batches = Math.ceil(BATCHES_PER_CHUNK / gradientAccumulation) * gradientAccumulation;
   return {
     examples: dataset.trainExamples,
-    chunkSize: Math.min(spec.chunkSize ?? BATCHES_PER_CHUNK * spec.batchSize, dataset.trainExamples),
+    chunkSize: Math.min(spec.chunkSize ?? batches * spec.batchSize, dataset.trainExamples),
     batchSize: spec.batchSize,
-    nPush: spec.strategy.nPush,
+    nPush: stepWindow(spec).nPush,
     epochs: spec.epochs,
     seed: spec.seed,
   };

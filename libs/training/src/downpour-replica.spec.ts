@@ -163,6 +163,35 @@ describe('Downpour SGD', () => {
     expect(parameters.pushes.map(({ gradient }) => gradient[1])).toEqual([10, 10]);
   });
 
+  it('accumulates gradients to that of one larger batch, to 1e-5, short batches and short windows among them', async () => {
+    // Chunks of 17: batches of 5, 5, 5 and 2 in windows of 2, against batches of 10 and 7.
+    const sizes = { examples: 51, chunkSize: 17 };
+    const accumulated = setUp({ ...sizes, batchSize: 5, spec: { gradientAccumulation: 2 } });
+    const large = setUp({ ...sizes, batchSize: 10 });
+    for (const { train } of [accumulated, large]) await train(0, 1, 2);
+    expect(accumulated.compute.steps).toHaveLength(12);
+    // Both steps of a window compute on the parameters that were fetched for the first.
+    for (let step = 0; step < 12; step += 2)
+      expect(accumulated.compute.steps[step]!.parameters).toEqual(accumulated.compute.steps[step + 1]!.parameters);
+    expect(accumulated.parameters.pulls).toBe(6);
+    const pushes = [accumulated, large].map(({ parameters }) => parameters.pushes);
+    expect(pushes[0]!.map(({ examples }) => examples)).toEqual([10, 7, 10, 7, 10, 7]);
+    for (const [index, push] of pushes[0]!.entries()) {
+      expect(push.examples).toBe(pushes[1]![index]!.examples);
+      expect(Math.abs(push.gradient[0]! - pushes[1]![index]!.gradient[0]!)).toBeLessThan(1e-5);
+    }
+    expect(Math.abs(accumulated.parameters.vector[0]! - large.parameters.vector[0]!)).toBeLessThan(1e-5);
+    expect(large.parameters.vector[0]).not.toBe(0);
+  });
+
+  it('clips what is accumulated as the one gradient that it is', async () => {
+    const limit = 0.01;
+    const spec = { gradientAccumulation: 4, gradientClip: { norm: limit } };
+    const { parameters, train } = setUp({ spec });
+    await train(0);
+    expect(parameters.pushes.map(({ gradient }) => gradient[0])).toEqual([expect.closeTo(-limit, 7)]);
+  });
+
   it('adds the deltas of state to what the shard has', async () => {
     const { parameters, train } = setUp({ strategy: { nFetch: 1, nPush: 2 }, stateLength: 1 });
     await train(0, 1);

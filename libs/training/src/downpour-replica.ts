@@ -1,4 +1,5 @@
-import { chunkBounds, DownpourError, stepsInChunk } from '@downpour/contracts';
+import { chunkBounds, DownpourError, stepsInChunk, stepWindow } from '@downpour/contracts';
+import type { JobPlan } from '@downpour/contracts';
 import { BadGradients } from './bad-gradients.ts';
 import { allFinite } from './finite.ts';
 import { GradientWindow } from './gradient-window.ts';
@@ -90,7 +91,7 @@ export class DownpourReplica {
     this.#parameters = new LocalParameters(context.parameters, {
       layout: plan.layout,
       shards: plan.shards.length,
-      nFetch: plan.spec.strategy.nFetch,
+      nFetch: stepWindow(plan.spec).nFetch,
       ahead: this.#options.fetchAhead,
       allocate,
       onFetched: (ms) => observe('pull', ms),
@@ -100,6 +101,7 @@ export class DownpourReplica {
       outstanding: this.#options.outstandingPushes,
       onDurable: (ms) => observe('push', ms),
       trainableLength: plan.layout.trainableLength,
+      ...(accumulates(plan) && { meanOf: plan.chunks.batchSize }),
       ...(plan.spec.gradientClip && { clip: plan.spec.gradientClip }),
     });
     this.#badGradients = new BadGradients(context);
@@ -163,6 +165,7 @@ export class DownpourReplica {
         const bad = pushing && this.#window.bad();
         if (bad) this.#badGradients.drop(key, vector);
         if (bad || !sound) this.#parameters.forget();
+        else if (accumulates(this.#context.plan)) this.#parameters.stay();
         else this.#parameters.advance(result.gradient, localRate(this.#context.plan, versions, key));
         if (pushing) {
           const inOneRound =
@@ -221,7 +224,8 @@ export class DownpourReplica {
   }
 
   get #stepsLocally(): boolean {
-    return this.#context.plan.spec.strategy.nFetch > 1;
+    const { plan } = this.#context;
+    return stepWindow(plan.spec).nFetch > 1 && !accumulates(plan);
   }
 
   /** Gives the chunk back once its pushes have settled: a push still on its way would race with whoever takes the chunk next. */
@@ -253,6 +257,8 @@ export class DownpourReplica {
     return examples;
   }
 }
+
+const accumulates = ({ spec }: JobPlan): boolean => spec.gradientAccumulation > 1;
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();

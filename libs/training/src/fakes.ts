@@ -1,5 +1,5 @@
 import type { ChunkTask, JobEvent, JobPlan, JobSpecInput, StrategySpec } from '@downpour/contracts';
-import { chunkBounds, jobPlanSchema, jobSpecSchema } from '@downpour/contracts';
+import { chunkBounds, jobPlanSchema, jobSpecSchema, stepWindow } from '@downpour/contracts';
 import type {
   Examples,
   ParameterClient,
@@ -218,7 +218,7 @@ export function fakePlan(options: FakePlanOptions = {}): JobPlan {
     },
     topology: {},
     layout: { length, trainableLength: 1, variables },
-    chunks: { examples, chunkSize, batchSize, nPush: spec.strategy.nPush, epochs: 1, seed: 7 },
+    chunks: { examples, chunkSize, batchSize, nPush: stepWindow(spec).nPush, epochs: 1, seed: 7 },
     shards: [{ shard: 0, ranges: [{ begin: 0, end: length }], instance: 'shard-1', ownership: 1 }],
     warmstartWorker: null,
     phase: 'training',

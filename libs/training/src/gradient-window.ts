@@ -1,7 +1,7 @@
 import type { GradientClip } from '@downpour/contracts';
 import { addScaled } from './add-scaled.ts';
 import { BufferPool } from './buffer-pool.ts';
-import { clipGradient } from './clip-gradient.ts';
+import { clipGradient, scaleVector } from './clip-gradient.ts';
 import { allFinite } from './finite.ts';
 import type { ParameterClient, PulledParameters, PushRequest } from './ports.ts';
 
@@ -13,12 +13,15 @@ export interface WindowOptions {
   /** Of the values of a gradient the first so many; the others are deltas of state. */
   trainableLength: number;
   clip?: GradientClip;
+  /** Examples of a full batch: push the mean over the examples of all steps instead of the sum of the steps' means. */
+  meanOf?: number;
 }
 
 export type PushKey = Pick<PushRequest, 'epoch' | 'chunk' | 'push' | 'versions'>;
 
 /**
- * Accrues the gradients of up to nPush steps and pushes their sum (paper, section 4.1). While one sum is being made durable the
+ * Accrues the gradients of up to nPush steps and pushes their sum (paper, section 4.1), or the mean over their examples: the gradient of one batch of them all.
+ * What is clipped is what the job means by a gradient: that of each step where they are added up, the mean where it is one. While one sum is being made durable the
  * next accrues in another buffer; when `outstanding` pushes are under way, accruing waits.
  */
 export class GradientWindow {
@@ -32,6 +35,7 @@ export class GradientWindow {
   #empty = true;
   #examples = 0;
   #poisoned = false;
+  #finished = false;
 
   constructor(client: ParameterClient, options: WindowOptions) {
     this.#client = client;
@@ -48,15 +52,19 @@ export class GradientWindow {
     return this.#sum;
   }
 
-  /** Adds one step's mean gradient, after `room`: clipped, where the job wants that, in place. `gradient` is not kept. */
+  /** Adds one step's mean gradient, after `room`. `gradient` may be changed (clipped), and is not kept. */
   accrue(gradient: Float32Array, examples: number): void {
     const sum = this.#sum;
     if (!sum) throw new Error('Ask for room before a gradient is accrued');
     this.#examples += examples;
-    const { clip, trainableLength } = this.#options;
-    if (clip && !clipGradient(this.#client, clip, gradient.subarray(0, trainableLength))) this.poison();
-    if (!this.#empty) addScaled(this.#client, 1, gradient, sum);
-    else if (gradient !== sum) sum.set(gradient);
+    const { meanOf } = this.#options;
+    if (meanOf === undefined) this.#clip(gradient);
+    const weight = meanOf === undefined ? 1 : examples / meanOf;
+    if (!this.#empty) addScaled(this.#client, weight, gradient, sum);
+    else {
+      if (gradient !== sum) sum.set(gradient);
+      if (weight !== 1) scaleVector(this.#client, weight, sum);
+    }
     this.#empty = false;
   }
 
@@ -65,8 +73,9 @@ export class GradientWindow {
     this.#poisoned = true;
   }
 
-  /** Whether the sum must not be applied: it is read once, by a kernel where the client has one. */
+  /** Ends the window, and says whether what has accrued must not be applied: it is read once, by a kernel where the client has one. */
   bad(): boolean {
+    this.#finish();
     return this.#poisoned || (this.#sum !== null && !allFinite(this.#client, this.#sum));
   }
 
@@ -81,6 +90,7 @@ export class GradientWindow {
   ): Promise<void> {
     const gradient = this.#sum;
     if (!gradient || this.#empty) throw new Error('A push needs at least one accrued gradient');
+    this.#finish();
     const request: PushRequest = {
       ...key,
       gradient,
@@ -94,6 +104,21 @@ export class GradientWindow {
     return durable.finally(() => this.#pool.giveBack(gradient));
   }
 
+  /** Makes a mean of the sum, once. */
+  #finish(): void {
+    const { meanOf } = this.#options;
+    if (this.#finished || meanOf === undefined || !this.#sum) return;
+    this.#finished = true;
+    const factor = meanOf / this.#examples;
+    if (factor !== 1) scaleVector(this.#client, factor, this.#sum);
+    this.#clip(this.#sum);
+  }
+
+  #clip(gradient: Float32Array): void {
+    const { clip, trainableLength } = this.#options;
+    if (clip && !clipGradient(this.#client, clip, gradient.subarray(0, trainableLength))) this.poison();
+  }
+
   /** Drops what has accrued: its chunk is given back, and whoever takes it computes the window again. */
   discard(): void {
     if (this.#sum) this.#pool.giveBack(this.#sum);
@@ -104,5 +129,6 @@ export class GradientWindow {
     this.#sum = null;
     this.#examples = 0;
     this.#poisoned = false;
+    this.#finished = false;
   }
 }

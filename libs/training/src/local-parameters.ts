@@ -91,6 +91,11 @@ export class LocalParameters {
     versions.fill(-1);
   }
 
+  /** Instead of `advance`: the next step computes on the same parameters, unless it fetches. */
+  stay(): void {
+    this.#step += 1;
+  }
+
   /** The next step fetches, whatever the schedule: time has passed, or another job was worked on. */
   forget(): void {
     this.#step = 0;
