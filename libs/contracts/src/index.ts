@@ -124,3 +124,17 @@ export { updateRuleSchema } from './update-rule.ts';
 export type { UpdateRuleSpec } from './update-rule.ts';
 export { describeIssues } from './describe-issues.ts';
 export type { FieldIssue } from './describe-issues.ts';
+export {
+  restoreVectorsReplySchema,
+  restoreVectorsRequestSchema,
+  vectorOperationSchema,
+  vectorOperationsReplySchema,
+  vectorOperationsRequestSchema,
+} from './messages/vector-operations.ts';
+export type {
+  RestoreVectorsReply,
+  RestoreVectorsRequest,
+  VectorOperation,
+  VectorOperationsReply,
+  VectorOperationsRequest,
+} from './messages/vector-operations.ts';

@@ -1,5 +1,7 @@
 export { DownpourReplica } from './downpour-replica.ts';
 export { FairShare } from './fair-share.ts';
+export { Lbfgs } from './sandblaster/lbfgs.ts';
+export { PortionBoard } from './sandblaster/portion-board.ts';
 export { stepSeed } from './step-seed.ts';
 export type { ChunkOutcome, ReplicaOptions, TrainChunkOptions } from './downpour-replica.ts';
 export type { ChunkReport } from './progress-reporter.ts';
@@ -15,3 +17,6 @@ export type {
   StepResult,
   TakenChunk,
 } from './ports.ts';
+export type { LbfgsOptions, LbfgsState, StopReason } from './sandblaster/lbfgs.ts';
+export type { Portion, PortionCounts } from './sandblaster/portion-board.ts';
+export type { BatchEvaluation, BatchObjective, KeptIteration } from './sandblaster/ports.ts';
