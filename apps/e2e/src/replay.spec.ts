@@ -8,6 +8,13 @@ import { expectExactLedger, HttpCluster } from './http-cluster.ts';
 
 const EXAMPLES = 60_000;
 const CLI = path.resolve(import.meta.dirname, '../../cli/dist/main.js');
+/** Everything that has a hand in what a gradient does, and changes on the way. */
+const RATES = {
+  updateRule: { kind: 'momentum', learningRate: 0.05 },
+  learningRateSchedule: { kind: 'cosine', over: 0.9, alpha: 0.1, warmup: { over: 0.1 } },
+  weightDecay: 0.01,
+  gradientClip: { norm: 0.5 },
+} as const;
 const SPEC = { model: { zoo: 'logistic' }, dataset: 'mnist', batchSize: 256, epochs: 1, shards: 2 } as const;
 
 interface Shown {
@@ -44,9 +51,10 @@ describe('downpour replay', () => {
   };
 
   it('rebuilds the very bits of a job from its log, from a file of it, and at any version', async () => {
-    const { id } = await cluster.client.submit({ ...SPEC, keepLog: true });
+    const { id } = await cluster.client.submit({ ...SPEC, ...RATES, keepLog: true });
     const job = await cluster.succeeded(id);
     expectExactLedger(job, EXAMPLES);
+    expect(job.result!.accuracy).toBeGreaterThan(0.85);
     const [file, rebuilt] = [path.join(folder, 'run.dplog'), path.join(folder, 'model.safetensors')];
     const whole = await json(id, '--out', rebuilt, '--export', file);
     expect(whole.shards.map(({ version }) => version)).toEqual(job.ledger.map(({ applied }) => applied));
