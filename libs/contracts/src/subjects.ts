@@ -4,6 +4,10 @@ export const subjects = {
   pull: (instance: string) => `dp.shard.${instance}.pull`,
   pushPull: (instance: string) => `dp.shard.${instance}.push-pull`,
   ledger: (instance: string) => `dp.shard.${instance}.ledger`,
+  vectorOperations: (instance: string) => `dp.shard.${instance}.vector-operations`,
+  restoreVectors: (instance: string) => `dp.shard.${instance}.restore-vectors`,
+  /** Core request to whoever coordinates the job. */
+  portion: (jobId: string) => `dp.portion.${jobId}`,
   /** Core request to any process: is it there? NATS itself says that nobody answers. */
   presence: (instance: string) => `dp.member.${instance}`,
   captureShard: (instance: string) => `dp.shard.${instance}.capture`,

@@ -17,6 +17,8 @@ export { maxShards, placementBalance, placeParameters } from './placement/place-
 export { compareVectors, firstDifference, sameBits } from './replay/compare.ts';
 export { LogFileError, openLogFile, writeLogFile } from './replay/log-file.ts';
 export { Replay } from './replay/replay.ts';
+export { BatchShard } from './sandblaster/batch-shard.ts';
+export { openIteration } from './sandblaster/iteration-file.ts';
 export { shardIdentity } from './shard-identity.ts';
 export { KEPT_SNAPSHOTS, keepSnapshot } from './snapshot/keep-snapshot.ts';
 export { recoverShard, ShardLostError } from './snapshot/recover-shard.ts';
@@ -36,6 +38,7 @@ export type { PlacementBalance, PlacementName } from './placement/place-paramete
 export type { LogFollower, LoggedPush, PushLog, SnapshotStore } from './ports.ts';
 export type { FirstDifference, VariableDifference } from './replay/compare.ts';
 export type { ReplaySource } from './replay/replay.ts';
+export type { RoundOutcome, StoredIteration } from './sandblaster/batch-shard.ts';
 export type { ShardIdentity } from './shard-identity.ts';
 export type { RecoveredShard, RecoverOptions } from './snapshot/recover-shard.ts';
 export type { SnapshotPolicyOptions } from './snapshot/snapshot-policy.ts';

@@ -109,6 +109,11 @@ export class Ledger {
     return settled;
   }
 
+  /** Counts a delivery of a push that is wanted no more, whether it was settled or not. */
+  dropStale(): void {
+    this.#duplicatesDropped += 1;
+  }
+
   /**
    * Settles a push. Only a `new` one may be applied, and only if it is settled as `applied`; a `duplicate` is settled already, whatever as; an `invalid` one is not
    * in the plan.

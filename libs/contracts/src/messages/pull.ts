@@ -9,6 +9,10 @@ export const pullRequestSchema = z.strictObject({
   shard: z.int().min(0),
   ownership: z.int().min(0).describe('Ownership the caller knows; another one answers not-owner'),
   ifNotVersion: z.int().min(-1).default(-1).describe('An unchanged shard answers without parameters'),
+  accepted: z
+    .boolean()
+    .default(false)
+    .describe('sandblaster only: the point of the last accepted iteration, not that of the evaluation under way'),
   encoding: valueEncodingSchema.default('float32').describe('How the parameters are wanted'),
 });
 export type PullRequest = z.infer<typeof pullRequestSchema>;

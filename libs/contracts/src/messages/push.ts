@@ -19,6 +19,7 @@ export const pushSchema = z.strictObject({
     .describe("Version of this shard that the gradient was computed on (of the window's last fetch)"),
   examples: z.int().min(0).describe('Examples whose gradients are in it'),
   worker: z.string(),
+  loss: z.number().optional().describe('sandblaster only: sum of the loss over its examples'),
   bad: z
     .literal(true)
     .optional()

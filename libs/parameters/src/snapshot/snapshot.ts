@@ -15,7 +15,7 @@ import { SnapshotError } from './snapshot-error.ts';
  * `digest`: SHA-256 of every byte before it. So a file that is cut off, half written or flipped is never taken for a state, and the state is
  * copied once.
  */
-const DIGEST_BYTES = 32;
+export const DIGEST_BYTES = 32;
 /** What is hashed before the thread is let go: about a millisecond. */
 const HASH_RUN_BYTES = 2 ** 20;
 
@@ -74,10 +74,7 @@ export const openSnapshot = async (
   bytes: Uint8Array,
   identity: ShardIdentity,
 ): Promise<{ shard: ParameterShard; position: number }> => {
-  if (bytes.byteLength <= DIGEST_BYTES) throw new SnapshotError('it ends before it begins');
-  if (!(await digestOf(bytes)).equals(bytes.subarray(-DIGEST_BYTES)))
-    throw new SnapshotError('its digest does not fit: it is damaged or was not written to its end');
-  const { header, tensors } = decodeFrame(bytes);
+  const { header, tensors } = decodeFrame(await unsealedSnapshot(bytes));
   const { type, v, position, ledger, ...rest } = header as SnapshotHeader;
   if (type !== 'snapshot' || v !== 1) throw new SnapshotError('it was written by another version of this program');
   const different = differingField(rest.identity, identity);
@@ -97,6 +94,14 @@ export const openSnapshot = async (
   }
 };
 
+/** The same bytes, whose digest fits. @throws SnapshotError when it does not */
+export const unsealedSnapshot = async (bytes: Uint8Array): Promise<Uint8Array> => {
+  if (bytes.byteLength <= DIGEST_BYTES) throw new SnapshotError('it ends before it begins');
+  if (!(await digestOf(bytes)).equals(bytes.subarray(-DIGEST_BYTES)))
+    throw new SnapshotError('its digest does not fit: it is damaged or was not written to its end');
+  return bytes;
+};
+
 const digestOf = async (bytes: Uint8Array): Promise<Buffer> => {
   const hash = createHash('sha256');
   const end = bytes.byteLength - DIGEST_BYTES;
@@ -110,7 +115,7 @@ const digestOf = async (bytes: Uint8Array): Promise<Buffer> => {
 const floats = (values: Float32Array): OutgoingTensor => ({ dtype: 'float32', shape: [values.length], data: values });
 
 /** Stored bytes may lie anywhere in a larger buffer. */
-const valuesOf = ({ data }: Tensor): Float32Array => {
+export const valuesOf = ({ data }: Tensor): Float32Array => {
   const bytes = data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? data : data.slice();
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / Float32Array.BYTES_PER_ELEMENT);
 };
@@ -125,7 +130,7 @@ const openEpochs = (epochs: readonly OpenEpochHeader[], bitmaps: Uint8Array): Le
 };
 
 /** Name of the first field in which two identities differ; the order of keys does not matter. */
-const differingField = (a: ShardIdentity, b: ShardIdentity): string | null => {
+export const differingField = (a: ShardIdentity, b: ShardIdentity): string | null => {
   const canonical = (value: unknown): string =>
     JSON.stringify(value, (_key, part: unknown) =>
       typeof part === 'object' && part !== null && !Array.isArray(part)
