@@ -10,8 +10,8 @@ export const pullRequestSchema = z.strictObject({
   ownership: z.int().min(0).describe('Ownership the caller knows; another one answers not-owner'),
   ifNotVersion: z.int().min(-1).default(-1).describe('An unchanged shard answers without parameters'),
   accepted: z
-    .boolean()
-    .default(false)
+    .literal(true)
+    .optional()
     .describe('sandblaster only: the point of the last accepted iteration, not that of the evaluation under way'),
   encoding: valueEncodingSchema.default('float32').describe('How the parameters are wanted'),
 });
