@@ -1,4 +1,4 @@
-import type { ValueEncoding, PullReply } from '@downpour/contracts';
+import type { PullReply, PullRequest, ValueEncoding } from '@downpour/contracts';
 import type { ParameterShard } from '@downpour/parameters';
 import { BYTES_PER_ELEMENT } from '@downpour/tensor';
 import type { OutgoingFrame, OutgoingTensor } from '@downpour/tensor';
@@ -16,11 +16,21 @@ export class PullAnswer<Type extends string = PullReply['type']> implements Outg
   readonly #encoding: ValueEncoding | null;
   readonly #ifNotVersion: number;
 
-  constructor(type: Type, shard: ParameterShard, encoding: ValueEncoding | null, ifNotVersion = -1) {
+  /** The answer says which of its pushes are settled. */
+  readonly #chunk: PullRequest['chunk'];
+
+  constructor(
+    type: Type,
+    shard: ParameterShard,
+    encoding: ValueEncoding | null,
+    ifNotVersion = -1,
+    chunk?: PullRequest['chunk'],
+  ) {
     this.#type = type;
     this.#shard = shard;
     this.#encoding = encoding;
     this.#ifNotVersion = ifNotVersion;
+    this.#chunk = chunk;
   }
 
   get unchanged(): boolean {
@@ -29,7 +39,16 @@ export class PullAnswer<Type extends string = PullReply['type']> implements Outg
 
   get header(): Omit<PullReply, 'type'> & { type: Type } {
     const { jobId, shard } = this.#shard.identity;
-    return { type: this.#type, v: 1, jobId, shard, version: this.#shard.version, unchanged: this.unchanged };
+    const settled = this.#chunk && this.#shard.ledger.settledPushes(this.#chunk);
+    return {
+      type: this.#type,
+      v: 1,
+      jobId,
+      shard,
+      version: this.#shard.version,
+      unchanged: this.unchanged,
+      ...(settled && { settled }),
+    };
   }
 
   get tensors(): Record<string, OutgoingTensor> {

@@ -11,7 +11,7 @@ import {
   RequestClient,
 } from '@downpour/nats';
 import type { NatsLink } from '@downpour/nats';
-import { encodeSnapshot, openSnapshot, ParameterShard, sealSnapshot, shardIdentity } from '@downpour/parameters';
+import { encodeSnapshot, openSnapshot, ParameterShard, sealSnapshot, shardIdentity, isPush } from '@downpour/parameters';
 import type { LoggedPush } from '@downpour/parameters';
 import { startService } from '@downpour/platform';
 import type { RunningService } from '@downpour/platform';
@@ -100,7 +100,10 @@ describe('a shard whose owners die one after the other', () => {
       const recorded: LoggedPush[] = [];
       const recorder = await new JetStreamPushLog(link, jobId, 0).follow(
         0,
-        (push) => void recorded.push({ ...push, gradient: { ...push.gradient, data: push.gradient.data.slice() } }),
+        (push) => {
+          if (isPush(push))
+            recorded.push({ ...push, gradient: { ...push.gradient, data: push.gradient.data.slice() } });
+        },
         () => undefined,
       );
       const publisher = new PushPublisher(link);

@@ -1,9 +1,10 @@
 import type { JobPlan, LedgerReply, PullRequest, PushPullRequest, ShardEvent } from '@downpour/contracts';
-import { DownpourError } from '@downpour/contracts';
-import type { ApplyOutcome, CapturedShard, LogFollower, LoggedPush, SnapshotPolicyOptions } from '@downpour/parameters';
+import { controlOf, DownpourError, pushesInChunk } from '@downpour/contracts';
+import type { ApplyOutcome, CapturedShard, LogFollower, LoggedPush, LoggedRecord, SnapshotPolicyOptions } from '@downpour/parameters';
 import type { ParameterShard, ShardIdentity } from '@downpour/parameters';
 import {
   captureShard,
+  isPush,
   Ledger,
   logShare,
   RECORD_OVERHEAD_BYTES,
@@ -22,6 +23,7 @@ import type { ShardMetrics } from './shard.metrics.ts';
 import { loadShard } from './shard-loading.ts';
 import type { LoadedShard } from './shard-loading.ts';
 import { Snapshotter } from './snapshotter.ts';
+import { WaitingPulls } from './waiting-pulls.ts';
 
 const STORE_TRIES = 10;
 const STORE_RETRY_MS = 3000;
@@ -63,6 +65,7 @@ export class ServedShard {
   readonly shard: number;
   readonly ownership: number;
   readonly #identity: ShardIdentity;
+  #plan: JobPlan;
   readonly #parts: ServedShardParts;
   readonly #log: Logger;
   readonly #problems: ProblemReporter;
@@ -73,6 +76,7 @@ export class ServedShard {
   /** The job has no log: pushes come straight from its workers. */
   readonly #unlogged: UnloggedPushes | null;
   #completionKept = false;
+  readonly #waitingPulls = new WaitingPulls();
   #fold: ParameterShard | null = null;
   #follower: LogFollower | null = null;
   readonly #mostLogBytes: number | undefined;
@@ -89,6 +93,7 @@ export class ServedShard {
     this.shard = shard;
     this.ownership = ownership;
     this.#identity = shardIdentity(plan, shard);
+    this.#plan = plan;
     const { maxBytes } = plan.spec.log;
     const { length, jobLength } = this.#identity;
     if (!plan.spec.keepLog) this.#mostLogBytes = maxBytes && logShare(maxBytes, length, jobLength);
@@ -114,8 +119,22 @@ export class ServedShard {
   }
 
   /** @throws DownpourError loading or unavailable while there is nothing to pull. */
-  pull({ encoding, ifNotVersion }: PullRequest): PullAnswer {
-    return this.#counted(new PullAnswer('pulled', this.#serving(), encoding, ifNotVersion));
+  pull({ encoding, ifNotVersion, chunk }: PullRequest): PullAnswer {
+    return this.#counted(new PullAnswer('pulled', this.#serving(), encoding, ifNotVersion, chunk));
+  }
+
+  /** As `pull`, once the strategy lets the worker go on. @throws DownpourError waiting: not yet, ask again */
+  async pullInStep(request: PullRequest): Promise<PullAnswer> {
+    await this.#waitingPulls.answerable(this.#serving(), request);
+    return this.pull(request);
+  }
+
+  /** A newer plan, by which it is still the owner. */
+  follow(plan: JobPlan): void {
+    this.#plan = plan;
+    if (plan.workers !== undefined) this.#waitingPulls.keep(plan.workers);
+    // Where there is a log the change comes in it, at its place.
+    if (this.#unlogged !== null) this.#fold?.follow(controlOf(plan));
   }
 
   /**
@@ -167,6 +186,7 @@ export class ServedShard {
       instance,
       ownership: this.ownership,
       version: fold?.version ?? 0,
+      controlRevision: fold?.control.revision ?? 0,
       state: this.#state.kind,
       reason: this.#state.kind === 'failed' ? this.#state.reason : null,
       ledger: fold?.account(instance) ?? {
@@ -314,30 +334,31 @@ export class ServedShard {
     });
     this.#state = { kind: 'serving', snapshots };
     this.#completionKept = loaded.shard.ledger.complete;
+    this.follow(this.#plan);
     snapshots.applied(this.#replayedBytes);
     this.#log.info({ version: loaded.shard.version, replayed, ms }, `Serving shard ${this.shard}`);
     this.#parts.onNews(this);
   }
 
-  /** The next push of the log. Pulls get a turn when pushes keep coming. */
-  #take(fold: ParameterShard, push: LoggedPush): void | Promise<void> {
+  /** The next record of the log. Pulls get a turn when pushes keep coming. */
+  #take(fold: ParameterShard, record: LoggedRecord): void | Promise<void> {
     if (this.#released.signal.aborted || this.#state.kind === 'failed') return;
-    if (push.sequence <= this.#lastSequence)
+    if (record.sequence <= this.#lastSequence)
       return this.#fail(
-        `The push log of shard ${this.shard} begins anew at ${push.sequence} after ${this.#lastSequence}: NATS has lost it. ` +
+        `The push log of shard ${this.shard} begins anew at ${record.sequence} after ${this.#lastSequence}: NATS has lost it. ` +
           'Submit the job again, with log.storage "file" if it was "memory".',
       );
-    this.#lastSequence = push.sequence;
-    if (this.#applied(fold, push) === null) return;
+    this.#lastSequence = record.sequence;
+    if (this.#applied(fold, record) === null) return;
     const now = performance.now();
     if (now - this.#turnBegan < TURN_MS) return;
     return nextTurn().then(() => void (this.#turnBegan = performance.now()));
   }
 
   /** Null when it could not be applied: the shard has failed then. */
-  #applied(fold: ParameterShard, push: LoggedPush): ApplyOutcome | null {
+  #applied(fold: ParameterShard, record: LoggedRecord): ApplyOutcome | null {
     try {
-      return this.#apply(fold, push);
+      return isPush(record) ? this.#apply(fold, record) : this.#change(fold, record);
     } catch (error) {
       // Half applied, perhaps: what it holds now is no fold over the log.
       this.#fail(
@@ -345,6 +366,16 @@ export class ServedShard {
       );
       return null;
     }
+  }
+
+  #change(fold: ParameterShard, record: LoggedRecord): ApplyOutcome {
+    const outcome = fold.apply(record);
+    const { strategy, quorum, revision } = fold.control;
+    this.#log.info({ strategy: strategy.kind, quorum, revision }, `Shard ${this.shard} follows another control`);
+    this.#waitingPulls.changed();
+    // The coordinator repeats what no shard has told.
+    this.#parts.onNews(this);
+    return outcome;
   }
 
   #apply(fold: ParameterShard, push: LoggedPush): ApplyOutcome {
@@ -372,6 +403,10 @@ export class ServedShard {
           },
         );
     }
+    const { epoch, chunk, push: index, worker } = push.header;
+    if (outcome.kind !== 'refused' && index === pushesInChunk(this.#identity.chunks, chunk) - 1)
+      this.#waitingPulls.finished(worker, epoch, chunk);
+    else this.#waitingPulls.changed();
     // Dropped ones take room in the log, too.
     if (outcome.kind !== 'replayed') {
       const logged = bytes + RECORD_OVERHEAD_BYTES;

@@ -71,7 +71,10 @@ export class ShardHost {
       }
       if (instance !== this.#parts.instance) continue;
       wanted.add(key);
-      if (served?.ownership === ownership) continue;
+      if (served?.ownership === ownership) {
+        served.follow(plan);
+        continue;
+      }
       this.#release(key, 'not-owner');
       if (!this.#retiring) this.#serve(plan, shard, ownership);
     }

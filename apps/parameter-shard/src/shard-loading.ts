@@ -2,14 +2,14 @@ import type { JobPlan, PlanOrigin } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
 import type {
   LogFollower,
-  LoggedPush,
+  LoggedRecord,
   ParameterShard,
   PushLog,
   RecoveredShard,
   ShardIdentity,
   SnapshotStore,
 } from '@downpour/parameters';
-import { initialFromCheckpoint, recoverShard, ShardLostError } from '@downpour/parameters';
+import { initialFromCheckpoint, isPush, recoverShard, ShardLostError } from '@downpour/parameters';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ShardPorts } from './ports.ts';
 import type { ProblemReporter } from './problem-reporter.ts';
@@ -30,8 +30,8 @@ export interface ShardLoadingParts {
   onRecovered: (recovered: RecoveredShard) => void;
   /** Who follows the log from here on; null: nobody, that attempt is over. */
   onFollower: (follower: LogFollower | null) => void;
-  /** The next push of the log. */
-  take: (shard: ParameterShard, push: LoggedPush) => void | Promise<void>;
+  /** The next record of the log. */
+  take: (shard: ParameterShard, record: LoggedRecord) => void | Promise<void>;
   /** A push could not be taken: there is nothing to load any more. */
   hasFailed: () => boolean;
 }
@@ -101,10 +101,10 @@ const loadOnce = async (
   // The log is trimmed behind the second newest snapshot: what is older leads nowhere.
   const partial = (recovered.position === 0 || recovered.damaged.size > 1) && (await log.trimmed());
   let gap: boolean | undefined;
-  const take = (push: LoggedPush): void | Promise<void> => {
+  const take = (record: LoggedRecord): void | Promise<void> => {
     // No push is computed on a version that the pushes before it in the log do not lead to.
-    gap ??= partial && push.header.version > from;
-    return gap ? undefined : parts.take(recovered.shard, push);
+    if (isPush(record)) gap ??= partial && record.header.version > from;
+    return gap === true ? undefined : parts.take(recovered.shard, record);
   };
   const follower = await log.follow(recovered.position, take, onBad);
   onFollower(follower);

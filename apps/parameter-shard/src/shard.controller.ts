@@ -17,10 +17,13 @@ export class ShardController {
     this.#host = host;
   }
 
-  @FrameHandler(subjects.pull('{instance}'))
-  pull(@Payload() { header }: TensorFrame): PullAnswer {
+  /** Those that wait for others of their strategy take no time of anybody's. */
+  @FrameHandler(subjects.pull('{instance}'), { concurrency: 1024 })
+  pull(@Payload() { header }: TensorFrame): PullAnswer | Promise<PullAnswer> {
     const request = pullRequestSchema.parse(header);
-    return this.#host.find(request.jobId, request.shard, request.ownership).pull(request);
+    const served = this.#host.find(request.jobId, request.shard, request.ownership);
+    const inStep = request.after !== undefined || request.clock !== undefined;
+    return inStep ? served.pullInStep(request) : served.pull(request);
   }
 
   @FrameHandler(subjects.pushPull('{instance}'))

@@ -24,7 +24,7 @@ export class ShardMetrics {
     const seconds = (name: string, help: string) => new Histogram({ name, help, buckets: SECONDS, registers });
     this.#pushes = new Counter({
       name: 'downpour_shard_pushes_total',
-      help: 'Pushes by what became of them: applied, duplicate, replayed, bad, refused',
+      help: 'Pushes by what became of them: applied, held, late, duplicate, replayed, bad, refused',
       labelNames: ['outcome'],
       registers,
     });

@@ -3,34 +3,32 @@ import type { ShardLedger } from './job.ts';
 import type { ChunkPlan } from './layout.ts';
 
 /*
- * How a shard's account adds up. Every push of the plan is settled once: applied, or dropped late, or dropped for NaN and infinity.
+ * How a shard's account adds up. Every push of the plan is settled once: applied, or dropped for NaN and infinity.
  *
- *     applied + lateDropped + badDropped + missing = expected             missing = 0 at the end of a job that ran all its epochs
- *     examplesApplied + examplesDropped            = examples * epochs    when missing = 0
+ *     applied + badDropped + missing    = expected             missing = 0 at the end of a job that ran all its epochs
+ *     examplesApplied + examplesDropped = examples * epochs    when missing = 0
  *
  * Both sides of both are counted apart: `expected` comes from the plan, the others from what the shard did. The second counts examples, so a push
- * that held another part of its chunk than the plan says would show. `duplicatesDropped` and `refused` are deliveries beyond these: whatever they are,
- * nothing is lost or counted twice.
+ * that held another part of its chunk than the plan says would show. `duplicatesDropped`, `lateDropped` and `refused` are deliveries beyond these: whatever they
+ * are, nothing is lost or counted twice. A push that came too late for its strategy is one of them: it is trained again, and settled then.
  */
 
 /** Pushes that need not come any more. */
-export function settledPushes(ledger: Pick<ShardLedger, 'applied' | 'lateDropped' | 'badDropped'>): number {
-  return ledger.applied + ledger.lateDropped + ledger.badDropped;
+export function settledPushes(ledger: Pick<ShardLedger, 'applied' | 'badDropped'>): number {
+  return ledger.applied + ledger.badDropped;
 }
 
 /** Pushes that are still to come; after an early stop, those that never came. */
-export function missingPushes(
-  ledger: Pick<ShardLedger, 'expected' | 'applied' | 'lateDropped' | 'badDropped'>,
-): number {
+export function missingPushes(ledger: Pick<ShardLedger, 'expected' | 'applied' | 'badDropped'>): number {
   return ledger.expected - settledPushes(ledger);
 }
 
 /** What is wrong with one shard's account, or null. `stoppedEarly`: pushes may be missing. */
 export function accountProblem(ledger: ShardLedger, plan: ChunkPlan, stoppedEarly: boolean): string | null {
-  const { shard, expected, applied, lateDropped, badDropped, examplesApplied, examplesDropped } = ledger;
+  const { shard, expected, applied, badDropped, examplesApplied, examplesDropped } = ledger;
   const planned = expectedPushes(plan);
   if (expected !== planned) return `shard ${shard} expects ${expected} pushes, and the plan has ${planned}`;
-  const sum = `${applied} applied + ${lateDropped} late + ${badDropped} bad`;
+  const sum = `${applied} applied + ${badDropped} bad`;
   const missing = missingPushes(ledger);
   if (missing < 0) return `shard ${shard} has settled more pushes than there are: ${sum} > ${expected} expected`;
   if (missing > 0 && !stoppedEarly) return `shard ${shard} lacks ${missing} pushes: ${sum} < ${expected} expected`;

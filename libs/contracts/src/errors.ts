@@ -12,6 +12,7 @@ export const errorCodeSchema = z.enum([
   'unavailable',
   'not-owner',
   'loading',
+  'waiting',
   'timeout',
   'internal',
 ]);

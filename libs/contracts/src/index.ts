@@ -34,8 +34,24 @@ export { errorCodeSchema, errorReplySchema, DownpourError, problemSchema } from 
 export type { ErrorCode, ErrorReply, Problem } from './errors.ts';
 export { jobEventSchema } from './event.ts';
 export type { JobEvent, ShardEvent, WorkerEvent } from './event.ts';
-export { strategySchema, metricSchema, pushLogSchema, jobSpecSchema } from './job-spec.ts';
-export type { JobSpec, JobSpecInput, StrategySpec, PushLogSpec, Metric } from './job-spec.ts';
+export {
+  asyncStrategySchema,
+  BARRIER_STRATEGIES,
+  localSgdStrategySchema,
+  sandblasterStrategySchema,
+  sspStrategySchema,
+  strategySchema,
+  strategyWindow,
+  syncStrategySchema,
+  warmstartStepsOf,
+} from './strategy.ts';
+export type { StrategyOf, StrategySpec } from './strategy.ts';
+export { initialControl, quorumOf, shardControlSchema } from './control.ts';
+export type { ShardControl } from './control.ts';
+export { controlSchema } from './messages/control.ts';
+export type { ControlHeader } from './messages/control.ts';
+export { metricSchema, pushLogSchema, jobSpecSchema } from './job-spec.ts';
+export type { JobSpec, JobSpecInput, PushLogSpec, Metric } from './job-spec.ts';
 export {
   jobStateSchema,
   badPushSchema,
@@ -115,7 +131,7 @@ export { pushSchema } from './messages/push.ts';
 export type { PushHeader } from './messages/push.ts';
 export { SUPPORTED_LAYERS, zooModelSchema, topologyModelSchema, modelSpecSchema } from './model-spec.ts';
 export type { ZooModel, ModelSpec } from './model-spec.ts';
-export { shardPlacementSchema, jobPlanSchema, planOriginSchema } from './plan.ts';
+export { controlOf, shardPlacementSchema, jobPlanSchema, planOriginSchema } from './plan.ts';
 export type { ShardPlacement, JobPlan, PlanOrigin } from './plan.ts';
 export { stepWindow } from './step-window.ts';
 export type { StepWindow } from './step-window.ts';

@@ -6,11 +6,11 @@ import { shardLedgerSchema } from './job.ts';
 const sums = {
   expected: z.int().describe('Pushes that the plan has; a sum over the shards, as are all of these'),
   applied: z.int().describe('Pushes whose gradient has changed the parameters, each once'),
-  lateDropped: z.int().describe('Pushes that the strategy dropped on purpose'),
+  lateDropped: z.int().describe('Deliveries that came too late for the strategy: trained again'),
   badDropped: z.int().describe('Pushes dropped for NaN or infinity (onBadGradient: skip)'),
   missing: z
     .int()
-    .describe('expected - applied - lateDropped - badDropped: still to come, or never coming after an early stop'),
+    .describe('expected - applied - badDropped: still to come, or never coming after an early stop'),
   duplicatesDropped: z.int().describe('Deliveries of a push that was settled already: nothing was counted twice'),
   refused: z.int().describe('Records of the push log that were no pushes of the job'),
   examplesApplied: z.int(),
@@ -20,7 +20,7 @@ const sums = {
 export const jobLedgerSchema = z
   .strictObject({
     jobId: z.string(),
-    complete: z.boolean().describe('Every expected push is applied, or dropped on purpose, on every shard'),
+    complete: z.boolean().describe('Every expected push is applied, or dropped for NaN or infinity, on every shard'),
     addsUp: z
       .boolean()
       .describe(
@@ -32,7 +32,7 @@ export const jobLedgerSchema = z
   .meta({
     id: 'JobLedger',
     description:
-      'The account of the pushes of a job. On every shard applied + lateDropped + badDropped + missing = expected, and when nothing is missing ' +
+      'The account of the pushes of a job. On every shard applied + badDropped + missing = expected, and when nothing is missing ' +
       'examplesApplied + examplesDropped = training examples * epochs',
   });
 export type JobLedger = z.infer<typeof jobLedgerSchema>;

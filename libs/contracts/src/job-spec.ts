@@ -3,37 +3,12 @@ import { checkpointSourceSchema } from './checkpoint.ts';
 import { encodingSchema } from './encoding.ts';
 import { gradientClipSchema, learningRateScheduleSchema } from './learning-rate-schedule.ts';
 import { modelSpecSchema } from './model-spec.ts';
+import { strategySchema, strategyWindow } from './strategy.ts';
 import { updateRuleSchema } from './update-rule.ts';
-
-/** Downpour SGD (Dean et al. 2012, section 4.1): no barrier anywhere; n_fetch and n_push are independent. */
-export const strategySchema = z
-  .discriminatedUnion('kind', [
-    z.strictObject({
-      kind: z.literal('async'),
-      nFetch: z
-        .int()
-        .min(1)
-        .max(10_000)
-        .default(1)
-        .describe('Fetch parameters every nFetch steps; local steps in between'),
-      nPush: z
-        .int()
-        .min(1)
-        .max(10_000)
-        .default(1)
-        .describe('Push the accrued gradient every nPush steps; the window ends with its chunk'),
-      warmstartSteps: z
-        .int()
-        .min(0)
-        .default(0)
-        .describe('Pushes that one replica applies alone before the others join'),
-    }),
-  ])
-  .meta({ id: 'Strategy' });
 
 export const metricSchema = z.enum(['accuracy', 'loss']);
 
-const DEFAULT_STRATEGY = { kind: 'async', nFetch: 1, nPush: 1, warmstartSteps: 0 } as const;
+const DEFAULT_STRATEGY = { kind: 'async', nFetch: 1, nPush: 1, warmstartSteps: 0, stalenessScaling: 'none' } as const;
 /** Of the rules at their defaults, the one that stale gradients harm least: momentum at 0.03 diverges with two workers. */
 const DEFAULT_RULE = { kind: 'adam', learningRate: 0.001, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 } as const;
 
@@ -184,7 +159,7 @@ export const jobSpecSchema = z
   })
   .refine(
     ({ strategy, gradientAccumulation }) =>
-      gradientAccumulation === 1 || (strategy.nFetch === 1 && strategy.nPush === 1),
+      gradientAccumulation === 1 || Object.values(strategyWindow(strategy)).every((steps) => steps === 1),
     {
       path: ['gradientAccumulation'],
       message:
@@ -195,11 +170,14 @@ export const jobSpecSchema = z
     path: ['keepLog'],
     message: 'a job without a push log (log.storage none) has none to keep',
   })
+  .refine(({ strategy, log }) => (strategy.kind !== 'sync' && strategy.kind !== 'localSgd') || log.storage !== 'none', {
+    path: ['log', 'storage'],
+    message: 'a strategy whose steps are made of several gradients needs a push log: choose file or memory',
+  })
   .meta({ id: 'JobSpec' });
 /** A spec with every default filled in. */
 export type JobSpec = z.infer<typeof jobSpecSchema>;
 /** A spec as a user writes it. */
 export type JobSpecInput = z.input<typeof jobSpecSchema>;
 export type PushLogSpec = z.infer<typeof pushLogSchema>;
-export type StrategySpec = z.infer<typeof strategySchema>;
 export type Metric = z.infer<typeof metricSchema>;

@@ -22,11 +22,11 @@ export const shardLedgerSchema = z
     expected: z.int().min(0).describe('Pushes that the plan has for each shard'),
     applied: z.int().min(0).describe('Pushes whose gradient has changed the parameters, each once'),
     duplicatesDropped: z.int().min(0).describe('Deliveries of a push that was settled already; not part of the sum'),
-    lateDropped: z.int().min(0).describe('Pushes that the strategy dropped on purpose because they came late'),
+    lateDropped: z.int().min(0).describe('Deliveries that came too late for the strategy: dropped, and trained again; not part of the sum'),
     badDropped: z.int().min(0).default(0).describe('Pushes dropped for NaN or infinity (onBadGradient: skip)'),
     refused: z.int().min(0).default(0).describe('Records that are no push of this shard; not part of the sum'),
     examplesApplied: z.int().min(0),
-    examplesDropped: z.int().min(0).default(0).describe('Examples of the pushes that were dropped late or bad'),
+    examplesDropped: z.int().min(0).default(0).describe('Examples of the pushes that were dropped as bad'),
     badPushes: z.array(badPushSchema).max(8).default([]).describe('The newest of those dropped for NaN or infinity'),
   })
   .meta({ id: 'ShardLedger' });

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { jobOriginSchema } from './checkpoint.ts';
 import { datasetSummarySchema } from './dataset.ts';
+import { initialControl, shardControlSchema } from './control.ts';
+import type { ShardControl } from './control.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { chunkPlanSchema, keyRangeSchema, parameterLayoutSchema } from './layout.ts';
 
@@ -51,5 +53,15 @@ export const jobPlanSchema = z.strictObject({
         'paused: workers and shards let go of the job; shards store what they hold first',
     ),
   origin: planOriginSchema.optional(),
+  control: shardControlSchema
+    .optional()
+    .describe('How pushes are folded at present, and the strategy that workers follow. Absent: as its spec begins (control.ts)'),
+  workers: z
+    .array(z.string())
+    .optional()
+    .describe('Alive at present: kept for strategies whose workers wait for each other, absent for others'),
 });
 export type JobPlan = z.infer<typeof jobPlanSchema>;
+
+export const controlOf = (plan: Pick<JobPlan, 'control' | 'spec'>): ShardControl =>
+  plan.control ?? initialControl(plan.spec.strategy);

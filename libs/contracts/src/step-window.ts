@@ -1,4 +1,5 @@
 import type { JobSpec } from './job-spec.ts';
+import { strategyWindow } from './strategy.ts';
 
 /** Steps of a replica between two fetches and between two pushes. */
 export interface StepWindow {
@@ -12,5 +13,5 @@ export function stepWindow({
   gradientAccumulation,
 }: Pick<JobSpec, 'strategy' | 'gradientAccumulation'>): StepWindow {
   if (gradientAccumulation > 1) return { nFetch: gradientAccumulation, nPush: gradientAccumulation };
-  return { nFetch: strategy.nFetch, nPush: strategy.nPush };
+  return strategyWindow(strategy);
 }

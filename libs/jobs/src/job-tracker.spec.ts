@@ -9,6 +9,7 @@ const event = (ownership: number, state: ShardEvent['state'], applied: number): 
   instance: `s${ownership}`,
   ownership,
   version: applied,
+  controlRevision: 0,
   state,
   reason: null,
   ledger: {

@@ -10,7 +10,7 @@ import type {
   PrepareReply,
   PushLogSpec,
 } from '@downpour/contracts';
-import { DownpourError, stepWindow } from '@downpour/contracts';
+import { DownpourError, stepWindow, warmstartStepsOf } from '@downpour/contracts';
 import { maxShards, originOf, placeParameters } from '@downpour/parameters';
 import type { Load } from './shard-owners.ts';
 import { firstOwners } from './shard-owners.ts';
@@ -85,7 +85,7 @@ export function makePlan(
     layout,
     chunks,
     shards: firstOwners(ranges, loads),
-    warmstartWorker: spec.strategy.warmstartSteps > 0 ? (firstWorker?.instance ?? null) : null,
+    warmstartWorker: warmstartStepsOf(spec.strategy) > 0 ? (firstWorker?.instance ?? null) : null,
     phase: 'training',
     ...(origin === null ? {} : { origin }),
   };

@@ -1,3 +1,4 @@
+import { isPush } from '@downpour/parameters';
 import type { PushHeader } from '@downpour/contracts';
 import { startNatsCluster, until } from '@downpour/testing';
 import { jetstreamManager } from '@nats-io/jetstream';
@@ -39,7 +40,9 @@ describe('a cluster of three NATS servers', () => {
       const pushes: number[] = [];
       const following = await new JetStreamPushLog(other, 'j', 0).follow(
         0,
-        ({ header: { push } }) => void pushes.push(push),
+        (record) => {
+          if (isPush(record)) pushes.push(record.header.push);
+        },
         () => undefined,
       );
       const store = new ObjectStore(link);

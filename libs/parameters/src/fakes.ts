@@ -161,6 +161,7 @@ export const fakeIdentity = (part: Partial<ShardIdentity> = {}): ShardIdentity =
   trainableLength: 5,
   jobLength: 20,
   rule: { kind: 'adam', learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-7 },
+  strategy: { kind: 'async', nFetch: 1, nPush: 2, warmstartSteps: 0, stalenessScaling: 'none' },
   chunks: { examples: 50, chunkSize: 20, batchSize: 4, nPush: 2, epochs: 2, seed: 1 },
   onBadGradient: 'fail',
   ...part,

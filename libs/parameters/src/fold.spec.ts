@@ -12,7 +12,7 @@ import {
   MemorySnapshotStore,
 } from './fakes.ts';
 import { ParameterShard } from './parameter-shard.ts';
-import type { LoggedPush, PushLog } from './ports.ts';
+import type { LoggedRecord, PushLog } from './ports.ts';
 import type { ShardIdentity } from './shard-identity.ts';
 import { keepSnapshot } from './snapshot/keep-snapshot.ts';
 import { recoverShard } from './snapshot/recover-shard.ts';
@@ -64,7 +64,7 @@ class Owner {
   #shard!: ParameterShard;
   #damaged!: Set<number>;
   #following!: Awaited<ReturnType<PushLog['follow']>>;
-  #taken: LoggedPush[] = [];
+  #taken: LoggedRecord[] = [];
   readonly #identity: ShardIdentity;
   readonly #log: MemoryPushLog;
   readonly #store: MemorySnapshotStore;

@@ -113,8 +113,8 @@ describe('Ledger', () => {
     expect(ledger.capture()).toMatchObject({ closed: [[0, 2]], open: [] });
   });
 
-  it('adds up whatever is applied, late or bad: each is settled once, and the next of its kind is a duplicate', () => {
-    const settlements = fc.array(fc.constantFrom('applied' as const, 'late' as const, 'bad' as const), {
+  it('adds up whatever is applied or bad: each is settled once, and the next of its kind is a duplicate', () => {
+    const settlements = fc.array(fc.constantFrom('applied' as const, 'bad' as const), {
       minLength: pushes.length,
       maxLength: pushes.length,
     });
@@ -128,13 +128,12 @@ describe('Ledger', () => {
         for (const index of deliveries) {
           const push = pushes[index]!;
           ledger.record(push, push.examples, how[index]!);
-          expect(ledger.applied + ledger.lateDropped + ledger.badDropped).toBe(ledger.settled);
+          expect(ledger.applied + ledger.badDropped).toBe(ledger.settled);
         }
         const account = { ...ledger.account(), shard: 0, instance: null, refused: 0 };
         expect(accountProblem(account, plan, false)).toBeNull();
         expect(account).toMatchObject({
           applied: how.filter((each) => each === 'applied').length,
-          lateDropped: how.filter((each) => each === 'late').length,
           badDropped: how.filter((each) => each === 'bad').length,
           duplicatesDropped: pushes.length,
         });

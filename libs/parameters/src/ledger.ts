@@ -18,8 +18,8 @@ export interface PushKey {
   push: number;
 }
 
-/** What becomes of a push that has not come before: applied, or dropped because the strategy wants it no more, or because it is not finite. */
-export type Settlement = 'applied' | 'late' | 'bad';
+/** What becomes of a push that has not come before: applied, or dropped because it is not finite. */
+export type Settlement = 'applied' | 'bad';
 
 /** A ledger as a snapshot keeps it. */
 export interface LedgerState {
@@ -42,7 +42,7 @@ const KEPT_BAD_PUSHES = 8;
  * Which pushes a shard has settled: what makes each count exactly once, however often it is delivered. A bit for each push of what is being worked
  * on; pages and epochs that are through are runs of numbers. So its size is bounded by the chunks in flight, neither by the job nor by the epoch.
  *
- * At the end applied + lateDropped + badDropped = expected (contracts' account.ts).
+ * At the end applied + badDropped = expected (contracts' account.ts).
  */
 export class Ledger {
   readonly expected: number;
@@ -131,10 +131,27 @@ export class Ledger {
     open.add(this.#indexOf(key));
     if (settlement === 'applied') this.#examplesApplied += examples;
     else this.#examplesDropped += examples;
-    if (settlement === 'late') this.#lateDropped += 1;
     if (settlement === 'bad') this.#recordBad(key);
     if (open.size === this.#pushesInEpoch) this.#close(epoch);
     return 'new';
+  }
+
+  /** Counts another delivery of a push that is in hand, and not settled yet. */
+  dropRepeated(): void {
+    this.#duplicatesDropped += 1;
+  }
+
+  /** Counts a delivery that came too late for the strategy. It is not settled: it is trained again. */
+  dropLate(): void {
+    this.#lateDropped += 1;
+  }
+
+  /** Which pushes of a chunk need not come again. */
+  settledPushes({ epoch, chunk }: Omit<PushKey, 'push'>): number[] {
+    const pushes = Array.from({ length: pushesInChunk(this.#plan, chunk) }, (_, push) => push);
+    if (this.#closed.has(epoch)) return pushes;
+    const open = this.#open.get(epoch);
+    return pushes.filter((push) => open?.has(this.#indexOf({ epoch, chunk, push })));
   }
 
   /** Pushes that need not come again. */
@@ -150,7 +167,7 @@ export class Ledger {
   }
 
   get applied(): number {
-    return this.settled - this.#lateDropped - this.#badDropped;
+    return this.settled - this.#badDropped;
   }
 
   get duplicatesDropped(): number {

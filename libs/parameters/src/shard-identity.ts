@@ -1,4 +1,4 @@
-import type { ChunkPlan, JobPlan, JobSpec, KeyRange } from '@downpour/contracts';
+import type { ChunkPlan, JobPlan, JobSpec, KeyRange, StrategySpec } from '@downpour/contracts';
 import type { RateOptions } from './learning-rate.ts';
 import { rangesLength, trainableLengthOf } from './key-range.ts';
 
@@ -13,6 +13,8 @@ export interface ShardIdentity extends RateOptions {
   trainableLength: number;
   /** Values of the whole job. */
   jobLength: number;
+  /** As the job begins; what becomes of it in mid-job is in the log. */
+  strategy: StrategySpec;
   chunks: ChunkPlan;
   onBadGradient: JobSpec['onBadGradient'];
 }
@@ -33,6 +35,7 @@ export const shardIdentity = (plan: JobPlan, shard: number): ShardIdentity => {
     rule: plan.spec.updateRule,
     ...(schedule !== undefined && { schedule }),
     ...(weightDecay !== undefined && { weightDecay }),
+    strategy: plan.spec.strategy,
     chunks: plan.chunks,
     onBadGradient: plan.spec.onBadGradient,
   };

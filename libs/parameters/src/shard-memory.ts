@@ -16,6 +16,9 @@ export class ShardMemory {
   readonly slots: readonly Float32Array[];
   /** Bytes that parameters and slots take; the rooms below cost memory only once they are used. */
   readonly bytes: number;
+  /** float32 [length] each: a step's mean gradient, and one that is added to it. Memory only for strategies that make such a mean. */
+  readonly #mean: Float32Array;
+  readonly #addend: Float32Array;
   readonly #gradient: Uint8Array;
   readonly #scales: Float32Array;
   /** Parameters that go out in another encoding than their own. */
@@ -31,6 +34,8 @@ export class ShardMemory {
     this.state = this.parameters.subarray(trainableLength);
     this.slots = Array.from({ length: slotCount }, () => memory.float32(trainableLength));
     this.bytes = heldBytes(length, trainableLength, slotCount);
+    this.#mean = memory.float32(length);
+    this.#addend = memory.float32(length);
     this.#gradient = memory.uint8(length * Float32Array.BYTES_PER_ELEMENT);
     this.#scales = memory.float32(scaleCount(length));
     this.#outgoing = memory.uint8(length * Uint16Array.BYTES_PER_ELEMENT);
@@ -41,7 +46,7 @@ export class ShardMemory {
   static addressedBytes(length: number, trainableLength: number, slotCount: number): number {
     // Gradients of float32 and parameters of 16 bits are the largest; only those of int8 have scales.
     const scales = encodedBytes('int8', length) - VectorMemory.alignedBytes(length);
-    const rooms = encodedBytes('float32', length) + encodedBytes('bfloat16', length) + 2 * scales;
+    const rooms = 3 * encodedBytes('float32', length) + encodedBytes('bfloat16', length) + 2 * scales;
     return heldBytes(length, trainableLength, slotCount) + rooms;
   }
 
@@ -53,6 +58,17 @@ export class ShardMemory {
     if (scales === undefined) return { encoding, codes };
     new Uint8Array(this.#scales.buffer, this.#scales.byteOffset, this.#scales.byteLength).set(scales.data);
     return { encoding, codes, scales: this.#scales };
+  }
+
+  /** The mean of gradients, each with its weight (weights sum to 1), added in the order given: good until the next. */
+  mean(gradients: readonly { gradient: Tensor; scales?: Tensor; weight: number }[]): EncodedVector {
+    const { codecs, vectors } = this.kernels;
+    this.#mean.fill(0);
+    for (const { gradient, scales, weight } of gradients) {
+      codecs.decode(this.take(gradient, scales), this.#addend);
+      vectors.axpy(weight, this.#addend, this.#mean);
+    }
+    return { encoding: 'float32', codes: this.#mean };
   }
 
   /** The parameters in that encoding, as tensors of an answer: views of them, or of room that the next call overwrites. */

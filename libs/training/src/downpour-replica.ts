@@ -1,4 +1,4 @@
-import { chunkBounds, DownpourError, stepsInChunk, stepWindow } from '@downpour/contracts';
+import { BARRIER_STRATEGIES, chunkBounds, controlOf, DownpourError, pushesInChunk, stepsInChunk, stepWindow } from '@downpour/contracts';
 import type { JobPlan } from '@downpour/contracts';
 import { BadGradients } from './bad-gradients.ts';
 import { allFinite } from './finite.ts';
@@ -9,6 +9,8 @@ import type { Examples, ReplicaContext, TakenChunk } from './ports.ts';
 import type { ChunkReport } from './progress-reporter.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import { stepSeed } from './step-seed.ts';
+import type { Pace } from './strategies/pace.ts';
+import { paceOf } from './strategies/pace.ts';
 
 export interface ReplicaOptions {
   /**
@@ -44,7 +46,7 @@ export type ChunkOutcome =
   | {
       kind: 'trained';
       report: ChunkReport;
-      /** The chunk's pushes are durable and the queue knows (`done`), or the job ended before (`given-back`). */
+      /** The chunk's pushes are durable and the queue knows (`done`); or some came too late, or the job ended before (`given-back`). */
       settled: Promise<'done' | 'given-back'>;
     }
   | { kind: 'given-back'; why: 'cancelled' | 'stopping'; computeMs: number };
@@ -74,11 +76,13 @@ export class DownpourReplica {
   readonly #window: GradientWindow;
   readonly #progress: ProgressReporter;
   readonly #badGradients: BadGradients;
+  readonly #pace: Pace;
+  #chunk = { epoch: 0, chunk: 0 };
 
   constructor(context: ReplicaContext, options: ReplicaOptions = {}) {
     this.#context = context;
     this.#options = {
-      fetchAhead: options.fetchAhead ?? false,
+      fetchAhead: (options.fetchAhead ?? false) && !BARRIER_STRATEGIES.includes(controlOf(context.plan).strategy.kind),
       outstandingPushes: options.outstandingPushes ?? 4,
       eventIntervalMs: options.eventIntervalMs ?? 250,
       observe: options.observe ?? (() => undefined),
@@ -86,13 +90,16 @@ export class DownpourReplica {
     const { plan } = context;
     const { observe } = this.#options;
     const { length } = plan.layout;
+    const { strategy } = controlOf(plan);
     const allocate = () =>
       context.parameters.allocate?.() ?? context.replica.allocate?.(length) ?? new Float32Array(length);
+    this.#pace = paceOf(strategy, context.parameters, () => this.#parameters.scratch);
     this.#parameters = new LocalParameters(context.parameters, {
       layout: plan.layout,
       shards: plan.shards.length,
-      nFetch: stepWindow(plan.spec).nFetch,
+      nFetch: stepWindow({ ...plan.spec, strategy }).nFetch,
       ahead: this.#options.fetchAhead,
+      pullOptions: (signal) => this.#pace.pullOptions(this.#chunk, signal),
       allocate,
       onFetched: (ms) => observe('pull', ms),
     });
@@ -115,7 +122,7 @@ export class DownpourReplica {
   async trainChunk(chunk: TakenChunk, options: TrainChunkOptions = {}): Promise<ChunkOutcome> {
     const { signal } = this.#context;
     const going = options.stop ? AbortSignal.any([signal, options.stop]) : signal;
-    const pushes: Promise<void>[] = [];
+    const pushes: Promise<unknown>[] = [];
     const beganMs = performance.now();
     const totals = { loss: 0, correct: 0, accuracyKnown: true, examples: 0, counted: 0, steps: 0, computeMs: 0 };
     try {
@@ -123,10 +130,16 @@ export class DownpourReplica {
       const { epoch, chunk: index } = chunk.task;
       const { batchSize, nPush, seed } = this.#context.plan.chunks;
       const steps = stepsInChunk(this.#context.plan.chunks, index);
+      this.#chunk = { epoch, chunk: index };
       for (let step = 0; step < steps; step++) {
         going.throwIfAborted();
         const room = await this.#window.room(going);
         const vector = await this.#parameters.next(going);
+        const push = Math.floor(step / nPush);
+        if (this.#pace.settled().has(push)) {
+          step = (push + 1) * nPush - 1;
+          continue;
+        }
         const last = step === steps - 1;
         if (this.#options.fetchAhead && (!last || options.more?.())) this.#parameters.fetchAhead(going);
 
@@ -161,7 +174,7 @@ export class DownpourReplica {
         this.#window.accrue(result.gradient, end - begin);
         const { versions } = this.#parameters;
         const pushing = (step + 1) % nPush === 0 || last;
-        const key = { epoch, chunk: index, push: pushes.length, versions };
+        const key = { epoch, chunk: index, push, versions };
         const bad = pushing && this.#window.bad();
         if (bad) this.#badGradients.drop(key, vector);
         if (bad || !sound) this.#parameters.forget();
@@ -174,11 +187,15 @@ export class DownpourReplica {
           const durable = this.#window.push(key, signal, { bad, pull });
           durable.catch(() => undefined); // Awaited with the others of the chunk.
           if (pull) this.#parameters.arriving(durable);
+          this.#pace.pushed(durable);
           pushes.push(durable);
         }
       }
       // With no chunk of this job in hand nobody knows when the next step will be: it must not compute on what is here now.
-      if (!options.more?.()) this.#parameters.forget();
+      // Those in step wait for the last one here, so that who takes which chunk depends on nothing but the steps.
+      if (this.#pace.inStep || !options.more?.()) this.#parameters.forget();
+      const all = pushesInChunk(this.#context.plan.chunks, index);
+      const counted = !this.#pace.inStep || (await this.#pace.confirm(this.#chunk, all, going));
       const report: ChunkReport = {
         epoch,
         chunk: index,
@@ -189,7 +206,7 @@ export class DownpourReplica {
         accuracy: totals.accuracyKnown ? totals.correct / totals.counted : null,
         computeMs: totals.computeMs,
       };
-      return { kind: 'trained', report, settled: this.#settle(chunk, pushes, report, beganMs) };
+      return { kind: 'trained', report, settled: this.#settle(chunk, pushes, counted, report, beganMs) };
     } catch (error) {
       const why = signal.aborted ? 'cancelled' : 'stopping';
       const stopped = await this.#stopped(chunk, pushes, why, going.aborted, totals.computeMs);
@@ -208,10 +225,11 @@ export class DownpourReplica {
     this.#progress.flush();
   }
 
-  async #settle(chunk: TakenChunk, pushes: Promise<void>[], report: ChunkReport, beganMs: number) {
+  async #settle(chunk: TakenChunk, pushes: Promise<unknown>[], counted: boolean, report: ChunkReport, beganMs: number) {
     try {
       await Promise.all(pushes);
-      await chunk.done();
+      if (counted) await chunk.done();
+      else await chunk.giveBack({ untried: true });
     } catch (error) {
       await Promise.allSettled(pushes);
       await chunk.giveBack({ untried: this.#context.signal.aborted }).catch(() => undefined);
@@ -220,18 +238,19 @@ export class DownpourReplica {
     }
     // Of a chunk whose steps were all bad there is nothing to tell: their problems have been.
     if (Number.isFinite(report.loss)) this.#progress.add(report, beganMs);
-    return 'done';
+    return counted ? 'done' : 'given-back';
   }
 
   get #stepsLocally(): boolean {
     const { plan } = this.#context;
-    return stepWindow(plan.spec).nFetch > 1 && !accumulates(plan);
+    const { strategy } = controlOf(plan);
+    return stepWindow({ ...plan.spec, strategy }).nFetch > 1 && !accumulates(plan);
   }
 
   /** Gives the chunk back once its pushes have settled: a push still on its way would race with whoever takes the chunk next. */
   async #stopped(
     chunk: TakenChunk,
-    pushes: Promise<void>[],
+    pushes: Promise<unknown>[],
     why: 'cancelled' | 'stopping',
     untried: boolean,
     computeMs: number,

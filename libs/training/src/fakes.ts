@@ -1,4 +1,4 @@
-import type { ChunkTask, JobEvent, JobPlan, JobSpecInput, StrategySpec } from '@downpour/contracts';
+import type { ChunkTask, JobEvent, JobPlan, JobSpecInput, StrategyOf, StrategySpec } from '@downpour/contracts';
 import { chunkBounds, jobPlanSchema, jobSpecSchema, stepWindow } from '@downpour/contracts';
 import type {
   Examples,
@@ -55,7 +55,7 @@ export class FakeParameters implements ParameterClient {
     return into;
   }
 
-  async push(request: PushRequest, signal: AbortSignal): Promise<void> {
+  async push(request: PushRequest, signal: AbortSignal): Promise<number[]> {
     this.outstanding += 1;
     this.mostOutstanding = Math.max(this.mostOutstanding, this.outstanding);
     try {
@@ -64,6 +64,7 @@ export class FakeParameters implements ParameterClient {
       signal.throwIfAborted();
       this.#apply(request);
       if (request.pull) this.#give(request.pull);
+      return [];
     } finally {
       this.outstanding -= 1;
     }
@@ -171,7 +172,7 @@ export interface FakePlanOptions {
   examples?: number;
   chunkSize?: number;
   batchSize?: number;
-  strategy?: Partial<StrategySpec>;
+  strategy?: Partial<StrategyOf<'async'>> | StrategySpec;
   learningRate?: number;
   /** Values of state behind the one weight. */
   stateLength?: number;

@@ -80,14 +80,14 @@ export class GradientWindow {
   }
 
   /**
-   * Hands the sum over and starts a new window. The promise settles when the push is durable (and `pull` filled), or has failed for good. `bad`: the
+   * Hands the sum over and starts a new window. The promise settles when the push is durable (and `pull` filled), with its places in the logs, or has failed for good. `bad`: the
    * shards are told that there is none.
    */
   push(
     key: PushKey,
     signal: AbortSignal,
     { bad = false, pull }: { bad?: boolean; pull?: PulledParameters | null } = {},
-  ): Promise<void> {
+  ): Promise<number[]> {
     const gradient = this.#sum;
     if (!gradient || this.#empty) throw new Error('A push needs at least one accrued gradient');
     this.#finish();
@@ -100,7 +100,10 @@ export class GradientWindow {
     };
     this.#clear();
     const began = performance.now();
-    const durable = this.#client.push(request, signal).then(() => this.#options.onDurable(performance.now() - began));
+    const durable = this.#client.push(request, signal).then((places) => {
+      this.#options.onDurable(performance.now() - began);
+      return places;
+    });
     return durable.finally(() => this.#pool.giveBack(gradient));
   }
 

@@ -1,6 +1,6 @@
 import type { ParameterLayout } from '@downpour/contracts';
 import { addScaled } from './add-scaled.ts';
-import type { ParameterClient, PulledParameters } from './ports.ts';
+import type { ParameterClient, PulledParameters, PullOptions } from './ports.ts';
 
 export interface LocalParametersOptions {
   layout: ParameterLayout;
@@ -9,6 +9,8 @@ export interface LocalParametersOptions {
   /** Whether a fetch may overlap with a step: it needs a vector of its own then. */
   ahead: boolean;
   allocate: () => Float32Array;
+  /** What a fetch asks for beside the parameters. */
+  pullOptions?: (signal: AbortSignal) => PullOptions | Promise<PullOptions>;
   onFetched?: (ms: number) => void;
 }
 
@@ -44,6 +46,11 @@ export class LocalParameters {
     return this.#fetchedVersions;
   }
 
+  /** Whether the next step fetches. */
+  get due(): boolean {
+    return this.#step % this.#options.nFetch === 0;
+  }
+
   /** The vector that the next step computes on, fetched if one is due. */
   async next(signal: AbortSignal): Promise<Float32Array> {
     if (this.#step % this.#options.nFetch === 0) {
@@ -72,7 +79,7 @@ export class LocalParameters {
   }
 
   /** They are on their way to where they are wanted. */
-  arriving(arrival: Promise<void>): void {
+  arriving(arrival: Promise<unknown>): void {
     const began = performance.now();
     this.#ahead = arrival.then(() => this.#options.onFetched?.(performance.now() - began));
     this.#ahead.catch(() => undefined);
@@ -96,6 +103,11 @@ export class LocalParameters {
     this.#step += 1;
   }
 
+  /** Where parameters may be read to that the next fetch overwrites: none may be under way. */
+  get scratch(): PulledParameters {
+    return this.#back;
+  }
+
   /** The next step fetches, whatever the schedule: time has passed, or another job was worked on. */
   forget(): void {
     this.#step = 0;
@@ -110,7 +122,8 @@ export class LocalParameters {
       this.#abandoned = null;
     }
     const began = performance.now();
-    this.#back = await this.#client.pull(this.#back, signal);
+    const options = await this.#options.pullOptions?.(signal);
+    this.#back = await this.#client.pull(this.#back, signal, options);
     this.#options.onFetched?.(performance.now() - began);
   }
 }

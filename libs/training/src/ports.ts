@@ -32,6 +32,13 @@ export interface PulledParameters {
 export interface PullOptions {
   /** As the shards hold them, whatever encoding the job has chosen for training. @default false */
   exact?: boolean;
+  /** By shard: answered once the push at that place of its log has been taken in and is part of a step (see Pace). */
+  after?: readonly number[];
+  /** Answered once the worker is not too far ahead of the slowest. */
+  clock?: { pushes: number; epoch: number; chunk: number };
+  /** Which of this chunk's pushes are settled is put into `settled`, by shard. */
+  chunk?: { epoch: number; chunk: number };
+  settled?: number[][];
 }
 
 export interface PushRequest {
@@ -68,9 +75,10 @@ export interface ParameterClient {
   /**
    * Publishes one message per shard and resolves when *all* are durable in the log (applied, where the job has none). Retries until then (same epoch, chunk,
    * push: the ledger drops doubles).
-   * The gradient's buffer may be reused once it resolves. At most `window` pushes are outstanding; further calls wait.
+   * The gradient's buffer may be reused once it resolves. At most `window` pushes are outstanding; further calls wait. Resolves with its place in the log of each shard (0:
+   * there is none).
    */
-  push(request: PushRequest, signal: AbortSignal): Promise<void>;
+  push(request: PushRequest, signal: AbortSignal): Promise<number[]>;
 }
 
 /** One step's result. */

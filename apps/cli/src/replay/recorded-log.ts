@@ -2,7 +2,7 @@ import { checkpointManifestSchema, DownpourError, jobPlanSchema, objects } from 
 import type { JobPlan } from '@downpour/contracts';
 import type { NatsLink } from '@downpour/nats';
 import { JetStreamPushLog, KvPlanRepository, ObjectStore } from '@downpour/nats';
-import type { LoggedPush, ReplaySource } from '@downpour/parameters';
+import type { LoggedRecord, ReplaySource } from '@downpour/parameters';
 import { initialFromCheckpoint, ParameterShard, shardIdentity } from '@downpour/parameters';
 
 /** The kept log of a job that runs or has ended. @throws DownpourError not-found, conflict when it was not kept */
@@ -18,7 +18,7 @@ export async function recordedLog(link: NatsLink, jobId: string): Promise<Replay
     name: jobId,
     plan,
     initial: (shard) => initialOf(store, plan, shard),
-    pushes: (shard) => pushesOf(link, jobId, shard),
+    records: (shard) => recordsOf(link, jobId, shard),
   };
 }
 
@@ -51,17 +51,17 @@ async function initialOf(store: ObjectStore, plan: JobPlan, shard: number): Prom
   return initialFromCheckpoint(identity, origin, manifest, stream);
 }
 
-/** What is in the log when it is asked for. A push is handed on when the one before is done with: its memory is used again. */
-async function* pushesOf(link: NatsLink, jobId: string, shard: number): AsyncGenerator<LoggedPush> {
-  const offered: LoggedPush[] = [];
+/** What is in the log when it is asked for. A record is handed on when the one before is done with: its memory is used again. */
+async function* recordsOf(link: NatsLink, jobId: string, shard: number): AsyncGenerator<LoggedRecord> {
+  const offered: LoggedRecord[] = [];
   let ended = false;
   let arrived = (): void => undefined;
   let done = (): void => undefined;
   const follower = await new JetStreamPushLog(link, jobId, shard).follow(
     0,
-    (push) => {
+    (record) => {
       if (ended) return;
-      offered.push(push);
+      offered.push(record);
       arrived();
       return new Promise<void>((resolve) => (done = resolve));
     },
@@ -74,8 +74,8 @@ async function* pushesOf(link: NatsLink, jobId: string, shard: number): AsyncGen
   try {
     for (;;) {
       if (offered.length === 0 && !ended) await new Promise<void>((resolve) => (arrived = resolve));
-      const push = offered.shift();
-      if (push !== undefined) yield push;
+      const record = offered.shift();
+      if (record !== undefined) yield record;
       else if (ended) return;
       done();
     }

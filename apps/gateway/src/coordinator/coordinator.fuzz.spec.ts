@@ -43,6 +43,7 @@ const EVENTS: JobEvent[] = [
     instance: 's1',
     ownership: 1,
     version: 7,
+    controlRevision: 0,
     state: 'serving',
     reason: null,
     ledger,

@@ -152,7 +152,7 @@ export const jobPaths: ZodOpenApiPathsObject = {
       summary: 'The account of the pushes of a job',
       description:
         'For each shard, how many pushes it was to apply and has applied, and what it dropped: pushes delivered twice, late ones, and those with NaN or ' +
-        'infinity in them. On every shard applied + lateDropped + badDropped + missing = expected; a job succeeds only if nothing is missing (unless ' +
+        'infinity in them. On every shard applied + badDropped + missing = expected; a job succeeds only if nothing is missing (unless ' +
         'stopAt ended it) and the examples of its pushes are those of its epochs.',
       requestParams,
       responses: {

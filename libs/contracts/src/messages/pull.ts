@@ -14,6 +14,22 @@ export const pullRequestSchema = z.strictObject({
     .optional()
     .describe('sandblaster only: the point of the last accepted iteration, not that of the evaluation under way'),
   encoding: valueEncodingSchema.default('float32').describe('How the parameters are wanted'),
+  after: z
+    .strictObject({ worker: z.string(), sequence: z.int().min(0) })
+    .optional()
+    .describe(
+      'Answered once the push at that place of the log has been taken in, and nothing of the worker waits for its step any more; `waiting` after a while',
+    ),
+  clock: z
+    .strictObject({ worker: z.string(), pushes: z.int().min(0), epoch: z.int().min(0), chunk: z.int().min(0) })
+    .optional()
+    .describe(
+      'Who asks, how many pushes it has made, the chunk it works on: it waits while it is too far ahead of the slowest (ssp)',
+    ),
+  chunk: z
+    .strictObject({ epoch: z.int().min(0), chunk: z.int().min(0) })
+    .optional()
+    .describe('Of this chunk: the answer says which of its pushes are settled'),
 });
 export type PullRequest = z.infer<typeof pullRequestSchema>;
 
@@ -25,5 +41,6 @@ export const pullReplySchema = z.strictObject({
   shard: z.int().min(0),
   version: z.int().min(0),
   unchanged: z.boolean(),
+  settled: z.array(z.int().min(0)).optional().describe('Pushes of the chunk asked for that need not come again'),
 });
 export type PullReply = z.infer<typeof pullReplySchema>;

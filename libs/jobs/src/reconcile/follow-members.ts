@@ -1,4 +1,5 @@
 import type { JobPlan, ShardPlacement } from '@downpour/contracts';
+import { controlOf, warmstartStepsOf } from '@downpour/contracts';
 import type { JobRun } from '../job-run.ts';
 import type { Load, Move } from '../shard-owners.ts';
 import { endHandovers, rebalance, repairOwners } from '../shard-owners.ts';
@@ -72,7 +73,7 @@ function evenLoad(run: JobRun, plan: JobPlan, loads: Map<string, Load>, times: M
 /** Warmstart (paper, section 4.1): one replica alone until every shard has applied so many pushes; another one if it leaves. */
 function warmstartOf(run: JobRun, plan: JobPlan): string | null {
   if (plan.warmstartWorker === null) return null;
-  if (run.tracker.applied(plan.shards.length) >= plan.spec.strategy.warmstartSteps) return null;
+  if (run.tracker.applied(plan.shards.length) >= warmstartStepsOf(controlOf(plan).strategy)) return null;
   const workers = available(run.deps.cluster.members(), 'worker').map(({ instance }) => instance);
   return workers.includes(plan.warmstartWorker) ? plan.warmstartWorker : (workers[0] ?? plan.warmstartWorker);
 }

@@ -256,6 +256,7 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
           instance,
           ownership,
           version: ledger.applied,
+          controlRevision: this.controls.get(`${jobId}/${shard}`)?.revision ?? 0,
           state: 'serving',
           reason: null,
           ledger,

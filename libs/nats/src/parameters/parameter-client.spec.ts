@@ -1,3 +1,4 @@
+import { isPush } from '@downpour/parameters';
 import { DownpourError, pullRequestSchema, pushPullRequestSchema, subjects } from '@downpour/contracts';
 import type { JobPlan, KeyRange, PushHeader } from '@downpour/contracts';
 import { asFloat32 } from '@downpour/tensor';
@@ -163,8 +164,11 @@ describe.each([
       const heard: { header: unknown; same: boolean }[] = [];
       const { stop } = await new JetStreamPushLog(link, 'job', shard).follow(
         0,
-        ({ header, gradient }) =>
-          void heard.push({ header, same: sameBytes(asFloat32(gradient), shards.get(`s${shard}`)!.vector) }),
+        (record) => {
+          if (!isPush(record)) return;
+          const { header, gradient } = record;
+          heard.push({ header, same: sameBytes(asFloat32(gradient), shards.get(`s${shard}`)!.vector) });
+        },
         (reason) => heard.push({ header: reason, same: false }),
       );
       await until('it', () => heard.length === 1, 20_000);

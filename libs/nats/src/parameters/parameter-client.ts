@@ -1,5 +1,5 @@
 import { DownpourError, pullReplySchema, pushPullReplySchema, subjects } from '@downpour/contracts';
-import type { JobPlan, KeyRange, PullReply, PushHeader, PushPullRequest, ValueEncoding } from '@downpour/contracts';
+import type { JobPlan, KeyRange, PullReply, PushHeader, PushPullRequest } from '@downpour/contracts';
 import { rangesLength } from '@downpour/parameters';
 import { decodeFrame, encodeFrame, requireTensor } from '@downpour/tensor';
 import type { OutgoingTensor, Tensor, TensorFrame } from '@downpour/tensor';
@@ -48,7 +48,7 @@ export class NatsParameterClient implements ParameterClient {
   async pull(
     into: PulledParameters,
     signal: AbortSignal,
-    { exact = false }: PullOptions = {},
+    options: PullOptions = {},
   ): Promise<PulledParameters> {
     const { shards } = this.#asker.plan();
     await together(
@@ -56,7 +56,7 @@ export class NatsParameterClient implements ParameterClient {
       shards.map(
         ({ shard }) =>
           (all) =>
-            this.#pullShard(shard, into, exact ? 'float32' : this.#options.plan.spec.encoding.parameters, all),
+            this.#pullShard(shard, into, options, all),
       ),
     );
     return into;
@@ -90,17 +90,18 @@ export class NatsParameterClient implements ParameterClient {
     return this.#memory.clamp(limit, x);
   }
 
-  async push(request: PushRequest, signal: AbortSignal): Promise<void> {
+  async push(request: PushRequest, signal: AbortSignal): Promise<number[]> {
     const { instance, publisher, plan } = this.#options;
     const { jobId } = plan;
     const { shards } = this.#asker.plan();
     const { gradient, versions, epoch, chunk, push, examples, pull, bad } = request;
     const either = this.#with(signal);
     const leave = await this.#window.enter(1, either);
+    const places: number[] = [];
     try {
       await together(
         either,
-        shards.map(({ shard, ranges }) => (all) => {
+        shards.map(({ shard, ranges }) => async (all) => {
           const version = Math.max(0, versions[shard] ?? 0);
           const header = {
             type: 'push',
@@ -118,9 +119,10 @@ export class NatsParameterClient implements ParameterClient {
           const tensors = () => (bad ? this.#memory.none() : this.#memory.encode(gradient, shard, ranges));
           if (this.pushPulls) return this.#pushPull(header, tensors, ranges, pull ?? null, all);
           const bytes = rangesLength(ranges) * Float32Array.BYTES_PER_ELEMENT;
-          return publisher.publish(header, { bytes, tensors }, all);
+          places[shard] = await publisher.publish(header, { bytes, tensors }, all);
         }),
       );
+      return places;
     } finally {
       leave();
     }
@@ -167,18 +169,28 @@ export class NatsParameterClient implements ParameterClient {
     frames.giveBack(frame);
   }
 
-  async #pullShard(shard: number, into: PulledParameters, encoding: ValueEncoding, signal: AbortSignal): Promise<void> {
-    const { jobId } = this.#options.plan;
+  async #pullShard(
+    shard: number,
+    into: PulledParameters,
+    { exact, after, clock, chunk, settled }: PullOptions,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { jobId, spec } = this.#options.plan;
+    const { instance: worker } = this.#options;
+    const encoding = exact ? 'float32' : spec.encoding.parameters;
+    const sequence = after?.[shard] ?? 0;
+    const waits = { ...(sequence > 0 && { after: { worker, sequence } }), ...(clock && { clock: { worker, ...clock } }) };
     await this.#asker.ask(shard, 'reader', signal, async ({ instance, ownership, ranges }, options) => {
       // Without a log a new owner may have gone back, and come by the same version with other values.
       const ifNotVersion = this.pushPulls ? -1 : (into.versions[shard] ?? -1);
       const { header, tensors } = await this.#options.requests.request(
         subjects.pull(instance),
-        { type: 'pull', v: 1, jobId, shard, ownership, ifNotVersion, encoding },
+        { type: 'pull', v: 1, jobId, shard, ownership, ifNotVersion, encoding, ...waits, ...(chunk && { chunk }) },
         undefined,
         { ...options, reply: pullReplySchema, check: this.#isOf(shard, ranges) },
       );
       this.#take(header, tensors, into, ranges);
+      if (settled) settled[shard] = header.settled ?? [];
     });
   }
 

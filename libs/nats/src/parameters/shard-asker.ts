@@ -9,6 +9,8 @@ const FIRST_BACKOFF_MS = 10;
 const MAX_BACKOFF_MS = 500;
 /** What passes by itself: the coordinator names another owner, the owner finishes loading. */
 const PASSING: readonly ErrorCode[] = ['unavailable', 'not-owner', 'loading', 'timeout', 'not-found'];
+/** The shard is there, and waits itself: it is asked again at once. */
+const WAITING: ErrorCode = 'waiting';
 
 /** One question, and what the plan said of its shard. */
 interface UnderWay {
@@ -61,6 +63,7 @@ export class ShardAsker {
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
       const placement = this.placement(shard);
       const underWay = { placement, moved: new AbortController() };
+      let waits = false;
       for (const asked of askedBy(as, placement)) {
         if (underWay.moved.signal.aborted) break;
         this.#underWay.add(underWay);
@@ -68,12 +71,17 @@ export class ShardAsker {
           const either = AbortSignal.any([signal, underWay.moved.signal]);
           return await question(asked, { timeoutMs: SILENCE_MS, signal: either });
         } catch (error) {
+          if (error instanceof DownpourError && error.code === WAITING) {
+            waits = true;
+            break;
+          }
           if (!(error instanceof DownpourError) || !PASSING.includes(error.code)) throw error;
         } finally {
           this.#underWay.delete(underWay);
         }
       }
-      if (underWay.moved.signal.aborted) continue;
+      signal.throwIfAborted();
+      if (waits || underWay.moved.signal.aborted) continue;
       await this.#changeOrPause(backoffMs, signal);
     }
   }

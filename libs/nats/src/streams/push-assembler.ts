@@ -41,9 +41,9 @@ export class PushAssembler {
     this.#onBad = onBad;
   }
 
-  /** Everything at or before it is applied, and no push lies on both sides of it. It never goes back. */
-  safePosition(): number {
-    let safe = this.#seen;
+  /** Everything at or before it is applied, and before `held` (the first record that a follower keeps for later); no push lies on both sides of it. It never goes back. */
+  safePosition(held = Infinity): number {
+    let safe = Math.min(this.#seen, held - 1);
     if (this.#inHand !== null) safe = Math.min(safe, this.#inHand.firstSequence - 1);
     for (const { firstSequence } of this.#open.values()) safe = Math.min(safe, firstSequence - 1);
     for (let moved = true; moved;) {

@@ -1,5 +1,5 @@
-import { pushSchema } from '@downpour/contracts';
-import type { LoggedPush } from '@downpour/parameters';
+import { controlSchema, pushSchema } from '@downpour/contracts';
+import type { LoggedRecord } from '@downpour/parameters';
 import { decodeFrame, requireTensor } from '@downpour/tensor';
 import { releaseReceived } from '../link/receive-slabs.ts';
 import { refusalReason } from '../refusals/refusals.ts';
@@ -11,12 +11,12 @@ import type { StreamMessage } from './stream-reader.ts';
 export interface PushIntakeOptions {
   /** Log position after which messages come. */
   after: number;
-  onPush: (push: LoggedPush) => void | Promise<void>;
+  onRecord: (record: LoggedRecord) => void | Promise<void>;
   onBad: (reason: string, sequence: number) => void;
   refusals: Refusals;
 }
 
-/** Makes pushes of the messages of a log: put together, decoded, checked, handed over one at a time. What is no push is counted and skipped. */
+/** Makes records of the messages of a log: put together, decoded, checked, handed over one at a time. What is none is counted and skipped. */
 export class PushIntake {
   readonly #options: PushIntakeOptions;
   readonly #assembler: PushAssembler;
@@ -27,29 +27,32 @@ export class PushIntake {
   }
 
   /** As PushAssembler's. */
-  safePosition(): number {
-    return this.#assembler.safePosition();
+  safePosition(held?: number): number {
+    return this.#assembler.safePosition(held);
   }
 
   take(message: StreamMessage): void | Promise<void> {
     const whole = this.#assembler.add(message);
     if (whole === null) return;
-    let push: LoggedPush;
+    let record: LoggedRecord;
     try {
       const { header, tensors } = decodeFrame(whole.bytes);
-      push = {
-        header: pushSchema.parse(header),
-        gradient: requireTensor(tensors, 'gradient'),
-        ...(tensors['scales'] && { scales: tensors['scales'] }),
-        sequence: whole.sequence,
-        firstSequence: whole.firstSequence,
-      };
+      const { sequence, firstSequence } = whole;
+      record = isControl(header)
+        ? { header: controlSchema.parse(header), sequence, firstSequence }
+        : {
+            header: pushSchema.parse(header),
+            gradient: requireTensor(tensors, 'gradient'),
+            ...(tensors['scales'] && { scales: tensors['scales'] }),
+            sequence,
+            firstSequence,
+          };
     } catch (error) {
       this.#assembler.done();
       this.#refuse(error, message.sequence);
       return;
     }
-    const working = this.#options.onPush(push);
+    const working = this.#options.onRecord(record);
     // Applied, or dropped: whoever keeps any of it has copied it.
     const applied = (): void => {
       this.#assembler.done();
@@ -64,3 +67,6 @@ export class PushIntake {
     this.#options.onBad(messageOf(error), sequence);
   }
 }
+
+const isControl = (header: unknown): boolean =>
+  typeof header === 'object' && header !== null && 'type' in header && header.type === 'control';

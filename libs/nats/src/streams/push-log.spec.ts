@@ -1,6 +1,7 @@
 import { subjects } from '@downpour/contracts';
 import type { PushHeader } from '@downpour/contracts';
 import type { LoggedPush } from '@downpour/parameters';
+import { isPush } from '@downpour/parameters';
 import { asFloat32, encodeFrame, sliceFrame } from '@downpour/tensor';
 import { until } from '@downpour/testing';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
@@ -39,6 +40,7 @@ const follow = async (
   const following = await log.follow(
     after,
     async (push) => {
+      if (!isPush(push)) return;
       await onPush(push);
       const { header, gradient, sequence, firstSequence } = push;
       pushes.push({ push: header.push, sequence, firstSequence, gradient: asFloat32(gradient) });

@@ -1,5 +1,5 @@
 import { streams, subjects } from '@downpour/contracts';
-import type { LogFollower, LoggedPush, PushLog } from '@downpour/parameters';
+import type { LogFollower, LoggedRecord, PushLog } from '@downpour/parameters';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsLink } from '../link/nats-link.ts';
 import { isStreamNotFound } from './jetstream-errors.ts';
@@ -26,19 +26,19 @@ export class JetStreamPushLog implements PushLog {
 
   /**
    * Copies of a gradient on the way: the client library's receive buffer, and one more where it came in slices. A gradient of one slice
-   * is a view that need not be aligned, and good until `onPush` has settled.
+   * is a view that need not be aligned, and good until `onRecord` has settled.
    * @throws DownpourError not-found when the job has no log (any more)
    */
   async follow(
     after: number,
-    onPush: (push: LoggedPush) => void | Promise<void>,
+    onRecord: (record: LoggedRecord) => void | Promise<void>,
     onBad: (reason: string, sequence: number) => void,
   ): Promise<LogFollower> {
     let onCaughtUp = (): void => undefined;
     const readerCaughtUp = new Promise<void>((resolve) => (onCaughtUp = resolve));
     let handled = after;
     let onHandled = (): void => undefined;
-    const intake = new PushIntake({ after, onPush, onBad, refusals: this.#link.refusals });
+    const intake = new PushIntake({ after, onRecord, onBad, refusals: this.#link.refusals });
     const reader = await StreamReader.start(this.#link, {
       stream: this.#stream,
       filter: this.#subject,
@@ -62,7 +62,7 @@ export class JetStreamPushLog implements PushLog {
         if (handled >= end) return;
         await new Promise<void>((resolve) => (onHandled = () => handled >= end && resolve()));
       }),
-      safePosition: () => intake.safePosition(),
+      safePosition: (held) => intake.safePosition(held),
       stop: () => reader.stop(),
     };
   }

@@ -1,5 +1,5 @@
 import { DownpourError, streams, subjects } from '@downpour/contracts';
-import type { PushHeader } from '@downpour/contracts';
+import type { ControlHeader, PushHeader } from '@downpour/contracts';
 import { encodeFrame, sliceFrame } from '@downpour/tensor';
 import type { OutgoingTensor } from '@downpour/tensor';
 import { JetStreamApiError, jetstreamManager } from '@nats-io/jetstream';
@@ -51,12 +51,12 @@ export class PushPublisher {
   }
 
   /**
-   * Resolves once the push is durable: every slice acknowledged by JetStream. Retries until then, without storing a slice twice; a
+   * Resolves once the record is durable: every slice acknowledged by JetStream, with the place of its last slice in the log. Retries until then, without storing a slice twice; a
    * full log and a lost connection are waited out. The tensors are asked for once, when
    * there is room to send them, and copied at once.
    * @throws DownpourError not-found when the job has no push log (any more); the signal's reason
    */
-  async publish(header: PushHeader, body: PushBody, signal: AbortSignal): Promise<void> {
+  async publish(header: PushHeader | ControlHeader, body: PushBody, signal: AbortSignal): Promise<number> {
     signal.throwIfAborted();
     const leave = await this.#window.enter(body.bytes, signal);
     const sent = new SentMarks();
@@ -64,14 +64,16 @@ export class PushPublisher {
       const { take } = this.#link.frames;
       const frame = encodeFrame(header, body.tensors(), take);
       const subject = subjects.push(header.jobId, header.shard);
+      let sequence: number;
       for (;;) {
         const begunAt = clocks();
-        await this.#publishSlices(subject, header.jobId, frame, sent, signal);
+        sequence = await this.#publishSlices(subject, header.jobId, frame, sent, signal);
         // It took so long that followers may have given the first slices up: once more. Their ledger drops it if they have not.
         if (elapsedMs(begunAt) < REPUBLISH_AFTER_MS || frame.byteLength <= this.#link.maxSliceBytes) break;
       }
       // Whoever was interrupted leaves its frame to the garbage collector: a part of it may be on its way yet.
       if (sent.all) this.#link.frames.giveBack(frame);
+      return sequence;
     } finally {
       leave();
     }
@@ -80,7 +82,7 @@ export class PushPublisher {
   async #publishSlices(subject: string, jobId: string, frame: Uint8Array, sent: SentMarks, signal: AbortSignal) {
     const slices = sliceFrame(frame, this.#link.maxSliceBytes);
     const id = newMessageId();
-    await all(
+    const places = await all(
       slices.map((slice, index) => {
         const { length } = slices;
         const head = length === 1 ? headers() : sliceHeaders(id, index, length, frame.byteLength);
@@ -88,6 +90,7 @@ export class PushPublisher {
         return this.#store(subject, jobId, slice, head, sent, signal);
       }),
     );
+    return Math.max(...places);
   }
 
   /** Until it is stored. A retry has the same message id, so that what was stored already is not stored again. */
@@ -98,8 +101,7 @@ export class PushPublisher {
       try {
         const onSent = sent.begin();
         const options = { headers: head, timeoutMs: ACK_TIMEOUT_MS, signal, onSent };
-        acknowledged(await this.#requests.exchange(subject, slice, options));
-        return;
+        return acknowledged(await this.#requests.exchange(subject, slice, options));
       } catch (error) {
         signal.throwIfAborted();
         if (this.#link.closed)
@@ -129,11 +131,13 @@ const waitsFor = (jobId: string, error: unknown): string =>
     ? `room in the push log of job ${jobId}: NATS says "${messageOf(error)}"`
     : `NATS to store a push of job ${jobId}: it says "${messageOf(error)}"`;
 
-/** @throws JetStreamApiError when the server would not store it */
-const acknowledged = (bytes: Uint8Array): void => {
-  const answer = JSON.parse(Buffer.from(bytes).toString()) as { error?: ApiError; stream?: string };
+/** Its place in the stream. @throws JetStreamApiError when the server would not store it */
+const acknowledged = (bytes: Uint8Array): number => {
+  const answer = JSON.parse(Buffer.from(bytes).toString()) as { error?: ApiError; stream?: string; seq?: number };
   if (answer.error !== undefined) throw new JetStreamApiError(answer.error);
-  if (answer.stream === undefined) throw new Error('This is no acknowledgement of JetStream');
+  if (answer.stream === undefined || answer.seq === undefined)
+    throw new Error('This is no acknowledgement of JetStream');
+  return answer.seq;
 };
 
 /** Whether everything that was begun to be sent has left the process. */
@@ -151,9 +155,11 @@ class SentMarks {
 }
 
 /** As Promise.all, but settles only when all have: nothing goes on in the background after a failure. */
-const all = async (promises: Promise<void>[]): Promise<void> => {
-  for (const outcome of await Promise.allSettled(promises)) if (outcome.status === 'rejected') throw outcome.reason;
-};
+const all = async <T>(promises: Promise<T>[]): Promise<T[]> =>
+  (await Promise.allSettled(promises)).map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
 
 /** The monotonic clock stands still while a laptop sleeps, the wall clock can be set: the longer of the two is safe. */
 const clocks = (): { monotonic: number; wall: number } => ({ monotonic: performance.now(), wall: Date.now() });

@@ -1,4 +1,4 @@
-import type { LogFollower, LoggedPush, PushLog } from '@downpour/parameters';
+import type { LogFollower, LoggedRecord, PushLog } from '@downpour/parameters';
 import type { Refusals } from '../refusals/refusals.ts';
 import { PushIntake } from '../streams/push-intake.ts';
 import { sliceHeader } from './loopback.ts';
@@ -29,14 +29,14 @@ export class IntakeLog implements PushLog {
 
   async follow(
     after: number,
-    onPush: (push: LoggedPush) => void | Promise<void>,
+    onRecord: (record: LoggedRecord) => void | Promise<void>,
     onBad: (reason: string, sequence: number) => void,
   ): Promise<LogFollower> {
-    const intake = new PushIntake({ after, onPush, onBad, refusals: this.#refusals });
+    const intake = new PushIntake({ after, onRecord, onBad, refusals: this.#refusals });
     this.#intake = intake;
     return {
       caughtUp: Promise.resolve(),
-      safePosition: () => intake.safePosition(),
+      safePosition: (held) => intake.safePosition(held),
       stop: async () => {
         if (this.#intake === intake) this.#intake = undefined;
       },

@@ -1,11 +1,12 @@
 import type { JobPlan } from '@downpour/contracts';
-import { jobPlanSchema, pushSchema } from '@downpour/contracts';
+import { controlSchema, jobPlanSchema, pushSchema } from '@downpour/contracts';
 import { decodeFrame, encodeFrame, requireTensor } from '@downpour/tensor';
 import type { OutgoingTensor, TensorFrame } from '@downpour/tensor';
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
-import type { LoggedPush } from '../ports.ts';
+import type { LoggedControl, LoggedPush } from '../ports.ts';
+import { isPush } from '../ports.ts';
 import { shardIdentity } from '../shard-identity.ts';
 import { encodeSnapshot, openSnapshot, sealSnapshot } from '../snapshot/snapshot.ts';
 import type { ReplaySource } from './replay.ts';
@@ -14,7 +15,7 @@ import type { ReplaySource } from './replay.ts';
  * A recorded push log as a file: 'DPLOG1\n', then records, each a uint32 little-endian with its length and a frame (libs/tensor):
  *   plan             the job's plan
  *   shard            tensor `snapshot`: the shard before its first push
- *   push, ...        the shard's pushes in the order of the log
+ *   push, ...        the shard's pushes in the order of the log; `control` where what follows is folded in another way
  *   shard, push ...  of the next shard
  *   end              how many pushes there are, and the SHA-256 of all bytes before this record
  */
@@ -25,6 +26,7 @@ type Header =
   | { type: 'plan'; v: 1; plan: JobPlan }
   | { type: 'shard'; v: 1; shard: number }
   | { type: 'push'; v: 1; shard: number; sequence: number; firstSequence: number; push: LoggedPush['header'] }
+  | { type: 'control'; v: 1; shard: number; sequence: number; firstSequence: number; control: LoggedControl['header'] }
   | { type: 'end'; v: 1; pushes: number; sha256: string };
 
 /** A file that cannot be replayed. */
@@ -62,9 +64,14 @@ export const writeLogFile = async (source: ReplaySource, file: string): Promise<
         { type: 'shard', v: 1, shard },
         { snapshot: { dtype: 'uint8', shape: [snapshot.byteLength], data: snapshot } },
       );
-      for await (const { header: push, gradient, scales, sequence, firstSequence } of source.pushes(shard)) {
-        const header = { type: 'push', v: 1, shard, sequence, firstSequence, push } as const;
-        await record(header, { gradient, ...(scales === undefined ? {} : { scales }) });
+      for await (const logged of source.records(shard)) {
+        const place = { v: 1, shard, sequence: logged.sequence, firstSequence: logged.firstSequence } as const;
+        if (!isPush(logged)) {
+          await record({ type: 'control', ...place, control: logged.header });
+          continue;
+        }
+        const { header: push, gradient, scales } = logged;
+        await record({ type: 'push', ...place, push }, { gradient, ...(scales === undefined ? {} : { scales }) });
         pushes += 1;
       }
     }
@@ -93,11 +100,15 @@ export const openLogFile = async (file: string): Promise<ReplaySource> => {
       }
       throw new LogFileError(file, 'it is cut off');
     },
-    pushes: async function* (shard) {
+    records: async function* (shard) {
       for await (const { header, tensors } of recordsOf(file, place(shard))) {
         if (header.type === 'shard' && header.shard === shard) continue;
-        if (header.type !== 'push') return;
+        if (header.type !== 'push' && header.type !== 'control') return;
         const { sequence, firstSequence } = header;
+        if (header.type === 'control') {
+          yield { header: controlSchema.parse(header.control), sequence, firstSequence };
+          continue;
+        }
         const gradient = requireTensor(tensors, 'gradient');
         const scales = tensors['scales'];
         yield {

@@ -55,7 +55,7 @@ const sourceOf = (name: string, change: (push: LoggedPush, shard: number, at: nu
         shardIdentity(plan, shard),
         Float32Array.from({ length: 30 }, (_, at) => Math.sin(at)),
       ),
-    pushes: async function* (shard) {
+    records: async function* (shard) {
       const { length } = shardIdentity(plan, shard);
       const pushes = fakePushes({ jobId: plan.jobId, shard, chunks: plan.chunks });
       let sequence = 0;

@@ -1,6 +1,7 @@
 import type { JobPlan, PushHeader } from '@downpour/contracts';
 import type { ParameterShard } from '../parameter-shard.ts';
-import type { LoggedPush } from '../ports.ts';
+import type { LoggedRecord } from '../ports.ts';
+import { isPush } from '../ports.ts';
 
 /** A recorded push log: of a job in a cluster, or in a file. */
 export interface ReplaySource {
@@ -9,8 +10,8 @@ export interface ReplaySource {
   plan: JobPlan;
   /** A shard as it was before its first push. */
   initial(shard: number): Promise<ParameterShard>;
-  /** Its pushes in the order of the log; each is good until the next is asked for. */
-  pushes(shard: number): AsyncIterable<LoggedPush>;
+  /** Its pushes, and the changes between them, in the order of the log; each is good until the next is asked for. */
+  records(shard: number): AsyncIterable<LoggedRecord>;
 }
 
 /**
@@ -19,25 +20,25 @@ export interface ReplaySource {
  */
 export class Replay {
   readonly shard: ParameterShard;
-  readonly #pushes: AsyncIterator<LoggedPush>;
+  readonly #log: AsyncIterator<LoggedRecord>;
   #records = 0;
   #last: PushHeader | null = null;
 
-  private constructor(shard: ParameterShard, pushes: AsyncIterator<LoggedPush>) {
+  private constructor(shard: ParameterShard, log: AsyncIterator<LoggedRecord>) {
     this.shard = shard;
-    this.#pushes = pushes;
+    this.#log = log;
   }
 
   static async begin(source: ReplaySource, shard: number): Promise<Replay> {
-    return new Replay(await source.initial(shard), source.pushes(shard)[Symbol.asyncIterator]());
+    return new Replay(await source.initial(shard), source.records(shard)[Symbol.asyncIterator]());
   }
 
-  /** Pushes read, those that were doubles or refused among them. */
+  /** Records read, those that were doubles or refused among them. */
   get records(): number {
     return this.#records;
   }
 
-  /** The push that made the present version; null for the first one. */
+  /** The push that made the present version; null for the first one, and where no push did. */
   get last(): PushHeader | null {
     return this.#last;
   }
@@ -45,12 +46,13 @@ export class Replay {
   /** Goes on to the next version. False: the log ends here. */
   async next(): Promise<boolean> {
     for (;;) {
-      const { value, done } = await this.#pushes.next();
+      const { value, done } = await this.#log.next();
       if (done === true) return false;
       this.#records += 1;
-      const push = value;
-      if (this.shard.apply(push).kind !== 'applied') continue;
-      this.#last = push.header;
+      const before = this.shard.version;
+      this.shard.apply(value);
+      if (this.shard.version === before) continue;
+      this.#last = isPush(value) ? value.header : null;
       return true;
     }
   }
@@ -61,6 +63,6 @@ export class Replay {
   }
 
   async close(): Promise<void> {
-    await this.#pushes.return?.();
+    await this.#log.return?.();
   }
 }

@@ -1,3 +1,4 @@
+import type { ShardControl } from '@downpour/contracts';
 import { decodeFrame, encodeFrame } from '@downpour/tensor';
 import type { OutgoingTensor, Tensor } from '@downpour/tensor';
 import { createHash } from 'node:crypto';
@@ -31,6 +32,8 @@ interface SnapshotHeader {
   version: number;
   logSequence: number;
   refused: number;
+  control: ShardControl;
+  held: number[];
   ledger: Omit<LedgerState, 'open'> & { open: OpenEpochHeader[] };
   staleness: StalenessState;
 }

@@ -1,0 +1,49 @@
+import type { StrategySpec } from '@downpour/contracts';
+import type { ParameterClient, PulledParameters, PullOptions, TakenChunk } from '../ports.ts';
+import { ClockPace } from './clock-pace.ts';
+import { StepPace } from './step-pace.ts';
+
+/** The chunk that a replica works on. */
+export type ChunkKey = Pick<TakenChunk['task'], 'epoch' | 'chunk'>;
+
+/**
+ * How a strategy keeps a replica in step with the others: what it asks of shards when it fetches, and when a chunk is done. The replica's loop is the same for all of
+ * them (downpour-replica.ts).
+ */
+export interface Pace {
+  /** The replica waits for others: it takes no chunk before it is through with the one in hand, and fetches nothing ahead. */
+  readonly inStep: boolean;
+  /** What a fetch asks for, once everything is known that it depends on. */
+  pullOptions(chunk: ChunkKey, signal: AbortSignal): PullOptions | Promise<PullOptions>;
+  /** A push is on its way; it resolves with its places in the shards' logs. */
+  pushed(durable: Promise<readonly number[]>): void;
+  /** Pushes of the chunk that every shard has settled, as of the last fetch that asked: they need not be computed again. */
+  settled(): ReadonlySet<number>;
+  /** After the last push of a chunk: whether all of them count. False: some came late, the chunk is to be given back. */
+  confirm(chunk: ChunkKey, pushes: number, signal: AbortSignal): Promise<boolean>;
+}
+
+const NOTHING = {};
+const NONE: ReadonlySet<number> = new Set<number>();
+
+/** No barrier anywhere (paper, section 4.1). */
+const free: Pace = {
+  inStep: false,
+  pullOptions: () => NOTHING,
+  pushed: () => undefined,
+  settled: () => NONE,
+  confirm: async () => true,
+};
+
+/** `scratch`: what the last pull of a chunk is read into. */
+export function paceOf(strategy: StrategySpec, client: ParameterClient, scratch: () => PulledParameters): Pace {
+  switch (strategy.kind) {
+    case 'ssp':
+      return new ClockPace();
+    case 'sync':
+    case 'localSgd':
+      return new StepPace(client, scratch);
+    default:
+      return free;
+  }
+}
