@@ -11,7 +11,14 @@ import {
   RequestClient,
 } from '@downpour/nats';
 import type { NatsLink } from '@downpour/nats';
-import { encodeSnapshot, openSnapshot, ParameterShard, sealSnapshot, shardIdentity, isPush } from '@downpour/parameters';
+import {
+  encodeSnapshot,
+  openSnapshot,
+  ParameterShard,
+  sealSnapshot,
+  shardIdentity,
+  isPush,
+} from '@downpour/parameters';
 import type { LoggedPush } from '@downpour/parameters';
 import { startService } from '@downpour/platform';
 import type { RunningService } from '@downpour/platform';

@@ -1,6 +1,13 @@
 import type { JobPlan, LedgerReply, PullRequest, PushPullRequest, ShardEvent } from '@downpour/contracts';
 import { controlOf, DownpourError, pushesInChunk } from '@downpour/contracts';
-import type { ApplyOutcome, CapturedShard, LogFollower, LoggedPush, LoggedRecord, SnapshotPolicyOptions } from '@downpour/parameters';
+import type {
+  ApplyOutcome,
+  CapturedShard,
+  LogFollower,
+  LoggedPush,
+  LoggedRecord,
+  SnapshotPolicyOptions,
+} from '@downpour/parameters';
 import type { ParameterShard, ShardIdentity } from '@downpour/parameters';
 import {
   captureShard,

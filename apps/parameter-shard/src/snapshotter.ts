@@ -98,7 +98,15 @@ export class Snapshotter {
     const logged = this.#logged;
     const crowded = logged - this.#trimmedTo > CROWDED * (this.#parts.policy.mostLogBytes ?? Infinity);
     try {
-      const stored = await keepSnapshot(shard, follower.safePosition(shard.firstHeld), store, log, damaged, isOwner, crowded);
+      const stored = await keepSnapshot(
+        shard,
+        follower.safePosition(shard.firstHeld),
+        store,
+        log,
+        damaged,
+        isOwner,
+        crowded,
+      );
       if (!stored) return this.#policy.applied(bytes);
       this.#trimmedTo = crowded ? logged : this.#snapshotAt;
       this.#snapshotAt = logged;

@@ -1,4 +1,5 @@
 import type { ChunkTask, JobPlan } from '@downpour/contracts';
+import { controlOf } from '@downpour/contracts';
 import type { ParameterClient, Replica, ReplicaOptions } from '@downpour/training';
 import { DownpourReplica } from '@downpour/training';
 import type { TaskQueue, WorkerVerbs } from './ports.ts';
@@ -13,7 +14,9 @@ const PAUSES_MS = [250, 500, 1000, 2000, 5000];
  * be opened is tried again at the next use.
  */
 export class ServedJob {
-  plan: JobPlan;
+  #plan: JobPlan;
+  /** Aborted when what is in hand is to be given back after its step, for a pause that the others of its step are in as well. */
+  readonly #rest = new AbortController();
   /** Aborted when the job is over for this worker. */
   readonly abort = new AbortController();
   /** A fatal problem was reported: nothing more is taken of it until the coordinator has decided. */
@@ -30,10 +33,38 @@ export class ServedJob {
   #pausedUntilMs = 0;
 
   constructor(plan: JobPlan, instance: string, verbs: WorkerVerbs, options: ReplicaOptions) {
-    this.plan = plan;
+    this.#plan = plan;
     this.#instance = instance;
     this.#verbs = verbs;
     this.#options = options;
+  }
+
+  get plan(): JobPlan {
+    return this.#plan;
+  }
+
+  /** The newest of it. A chunk in hand is finished by the strategy that it was begun with. */
+  follow(plan: JobPlan): void {
+    const before = JSON.stringify(controlOf(this.#plan).strategy);
+    this.#plan = plan;
+    if (plan.phase === 'pausing' && this.inStep) this.#rest.abort(new Error(`Job ${this.jobId} pauses`));
+    if (JSON.stringify(controlOf(plan).strategy) === before) return;
+    this.#downpour?.then(
+      (downpour) => downpour.close(),
+      () => undefined,
+    );
+    this.#downpour = null;
+  }
+
+  /** Its workers wait for each other at every step: none takes a chunk ahead. */
+  get inStep(): boolean {
+    const { kind } = controlOf(this.#plan).strategy;
+    return kind === 'sync' || kind === 'localSgd';
+  }
+
+  /** Aborted: stop after the step in hand. */
+  get rest(): AbortSignal {
+    return this.#rest.signal;
   }
 
   get jobId(): string {

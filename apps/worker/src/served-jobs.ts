@@ -25,7 +25,7 @@ export class ServedJobs {
     // Nobody holds anything of a paused job; once it goes on it is opened anew.
     if (plan.phase === 'paused') return this.onGone(plan.jobId);
     const job = this.#jobs.get(plan.jobId);
-    if (job) job.plan = plan;
+    if (job) job.follow(plan);
     else this.#jobs.set(plan.jobId, new ServedJob(plan, this.#instance, this.#verbs, this.#options));
     this.#onChange();
   }

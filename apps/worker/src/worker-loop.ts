@@ -92,7 +92,7 @@ export class WorkerLoop {
       }
       const held = ahead.take();
       if (held) {
-        void ahead.look();
+        if (!held.job.inStep) void ahead.look();
         await this.#train(held);
         continue;
       }
@@ -118,7 +118,7 @@ export class WorkerLoop {
       const outcome = await job.use(async () => {
         const downpour = await this.#opened(held);
         return downpour?.trainChunk(chunk, {
-          stop: this.#stop.signal,
+          stop: AbortSignal.any([this.#stop.signal, job.rest]),
           more: () => this.#parts.ahead.held?.job === job,
         });
       });

@@ -13,7 +13,9 @@ export const shardControlSchema = z.strictObject({
     .int()
     .min(1)
     .nullable()
-    .describe('Gradients that make a step of sync and localSgd; null: not known yet, or a strategy without steps in common'),
+    .describe(
+      'Gradients that make a step of sync and localSgd; null: not known yet, or a strategy without steps in common',
+    ),
   learningRateFactor: z
     .number()
     .positive()

@@ -8,9 +8,7 @@ const sums = {
   applied: z.int().describe('Pushes whose gradient has changed the parameters, each once'),
   lateDropped: z.int().describe('Deliveries that came too late for the strategy: trained again'),
   badDropped: z.int().describe('Pushes dropped for NaN or infinity (onBadGradient: skip)'),
-  missing: z
-    .int()
-    .describe('expected - applied - badDropped: still to come, or never coming after an early stop'),
+  missing: z.int().describe('expected - applied - badDropped: still to come, or never coming after an early stop'),
   duplicatesDropped: z.int().describe('Deliveries of a push that was settled already: nothing was counted twice'),
   refused: z.int().describe('Records of the push log that were no pushes of the job'),
   examplesApplied: z.int(),

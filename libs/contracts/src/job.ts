@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { checkpointSummarySchema, jobOriginSchema } from './checkpoint.ts';
 import { jobSpecSchema } from './job-spec.ts';
+import { strategySchema } from './strategy.ts';
 
 /** queued -> preparing -> training -> finishing -> succeeded; paused by way of pausing, and back to queued; failed and cancelled from anywhere (libs/jobs/src/job-state.ts). */
 export const jobStateSchema = z
@@ -22,7 +23,10 @@ export const shardLedgerSchema = z
     expected: z.int().min(0).describe('Pushes that the plan has for each shard'),
     applied: z.int().min(0).describe('Pushes whose gradient has changed the parameters, each once'),
     duplicatesDropped: z.int().min(0).describe('Deliveries of a push that was settled already; not part of the sum'),
-    lateDropped: z.int().min(0).describe('Deliveries that came too late for the strategy: dropped, and trained again; not part of the sum'),
+    lateDropped: z
+      .int()
+      .min(0)
+      .describe('Deliveries that came too late for the strategy: dropped, and trained again; not part of the sum'),
     badDropped: z.int().min(0).default(0).describe('Pushes dropped for NaN or infinity (onBadGradient: skip)'),
     refused: z.int().min(0).default(0).describe('Records that are no push of this shard; not part of the sum'),
     examplesApplied: z.int().min(0),
@@ -90,6 +94,10 @@ export const jobRecordSchema = z
     state: jobStateSchema,
     reason: z.string().nullable().describe('Why it failed; or what it waits for'),
     spec: jobSpecSchema,
+    strategy: strategySchema
+      .nullable()
+      .default(null)
+      .describe('What it was switched to in mid-job; null: as its spec says'),
     createdAt: z.string(),
     startedAt: z.string().nullable().describe('When training began'),
     finishedAt: z.string().nullable(),

@@ -55,7 +55,9 @@ export const jobPlanSchema = z.strictObject({
   origin: planOriginSchema.optional(),
   control: shardControlSchema
     .optional()
-    .describe('How pushes are folded at present, and the strategy that workers follow. Absent: as its spec begins (control.ts)'),
+    .describe(
+      'How pushes are folded at present, and the strategy that workers follow. Absent: as its spec begins (control.ts)',
+    ),
   workers: z
     .array(z.string())
     .optional()

@@ -32,12 +32,7 @@ const backups = z
 /** Downpour SGD (Dean et al. 2012, section 4.1): no barrier anywhere; n_fetch and n_push are independent. */
 export const asyncStrategySchema = z.strictObject({
   kind: z.literal('async'),
-  nFetch: z
-    .int()
-    .min(1)
-    .max(10_000)
-    .default(1)
-    .describe('Fetch parameters every nFetch steps; local steps in between'),
+  nFetch: z.int().min(1).max(10_000).default(1).describe('Fetch parameters every nFetch steps; local steps in between'),
   nPush,
   warmstartSteps,
   stalenessScaling: z

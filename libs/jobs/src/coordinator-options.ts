@@ -20,7 +20,7 @@ export interface CoordinatorOptions {
   quietJobMs: number;
   /** Queue empty, pushes missing for this long: their chunks are given out once more (the ledger drops doubles). @default 150000 */
   healMs: number;
-  /** The same for jobs without a push log, which lose pushes with each owner that dies. @default 2000 */
+  /** The same where pushes are known to be missing: of jobs without a push log, and of strategies that drop late ones. @default 2000 */
   healUnloggedMs: number;
   /** No gradient applied for this long though the cluster is complete: the job fails. @default 3600000 */
   stalledJobMs: number;

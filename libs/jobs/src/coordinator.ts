@@ -1,7 +1,8 @@
 import type { JobEvent, JobRecord } from '@downpour/contracts';
+import { BARRIER_STRATEGIES } from '@downpour/contracts';
 import type { CoordinatorOptions } from './coordinator-options.ts';
 import { DEFAULT_COORDINATOR_OPTIONS } from './coordinator-options.ts';
-import { coordinationOf } from './job-record.ts';
+import { coordinationOf, strategyOf } from './job-record.ts';
 import type { CoordinatorDependencies } from './job-run.ts';
 import { JobRun } from './job-run.ts';
 import type { Revised } from './ports.ts';
@@ -12,6 +13,7 @@ import { followMembers } from './reconcile/follow-members.ts';
 import { reconcilePausing } from './reconcile/pausing.ts';
 import { reconcilePreparing } from './reconcile/preparing.ts';
 import { reconcileQueued } from './reconcile/queued.ts';
+import type { PlaceInLine } from './reconcile/queued.ts';
 import { tellChanges } from './reconcile/tell-changes.ts';
 import { reconcileTraining } from './reconcile/training.ts';
 import { judge, messageOf, pauseMs } from './retry.ts';
@@ -134,7 +136,7 @@ export class Coordinator {
       this.#forget(run.id);
       return;
     }
-    if (state === 'queued') return reconcileQueued(run, ...this.#placeInLine(run));
+    if (state === 'queued') return reconcileQueued(run, this.#placeInLine(run));
     if (state === 'paused') return;
     run.plan ??= await this.#deps.plans.get(run.id);
     const loads = () => this.#loads();
@@ -202,14 +204,16 @@ export class Coordinator {
     this.#follows.delete(id);
   }
 
-  #placeInLine(run: JobRun): [running: number, ahead: number] {
+  #placeInLine(run: JobRun): PlaceInLine {
     const others = [...this.#runs.values()].filter((other) => other !== run && !other.ended);
     const queued = others.filter(({ record }) => record.state === 'queued');
     const ahead = queued.filter(({ record: { createdAt, id } }) =>
       createdAt === run.record.createdAt ? id < run.id : createdAt < run.record.createdAt,
     );
     const paused = others.filter(({ record }) => record.state === 'paused');
-    return [others.length - queued.length - paused.length, ahead.length];
+    const running = others.filter((other) => !queued.includes(other) && !paused.includes(other));
+    const inStep = running.find(({ record }) => BARRIER_STRATEGIES.includes(strategyOf(record).kind));
+    return { running: running.length, ahead: ahead.length, inStep: inStep?.id ?? null };
   }
 
   #loads(): Map<string, Load> {

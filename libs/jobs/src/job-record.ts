@@ -1,4 +1,4 @@
-import type { Coordination, JobRecord, JobSpec } from '@downpour/contracts';
+import type { Coordination, JobRecord, JobSpec, StrategySpec } from '@downpour/contracts';
 
 const NOTHING_YET: Coordination = {
   epochsEnqueued: 0,
@@ -30,6 +30,7 @@ export function newJob(id: string, spec: JobSpec, at: string): JobRecord {
     ledger: [],
     checkpoints: [],
     origin: null,
+    strategy: null,
     result: null,
     coordination: NOTHING_YET,
   };
@@ -38,3 +39,7 @@ export function newJob(id: string, spec: JobSpec, at: string): JobRecord {
 export function coordinationOf(job: JobRecord): Coordination {
   return job.coordination ?? NOTHING_YET;
 }
+
+/** At present. */
+export const strategyOf = ({ strategy, spec }: Pick<JobRecord, 'strategy' | 'spec'>): StrategySpec =>
+  strategy ?? spec.strategy;

@@ -73,6 +73,8 @@ export class JobRun {
   /** Members whose coming has been told, by instance. */
   knownMembers: Map<string, Role> | null = null;
   shardFailures = new Map<number, number>();
+  /** The control that was last written to each shard's log. */
+  readonly controlTold = new Map<number, { revision: number; at: number }>();
   lastApplied = 0;
   /** When the job last got on, in the coordinator's time. */
   movedAt: number;

@@ -12,6 +12,7 @@ import type {
   PrepareReply,
   PrepareRequest,
   PushLogSpec,
+  ShardControl,
   ShardLedger,
 } from '@downpour/contracts';
 
@@ -68,6 +69,8 @@ export interface CoordinatorPort {
   ledger(instance: string, jobId: string, shard: number, missingBelow?: number): Promise<ShardAccount>;
   /** Puts chunks into the queue that have been in it before. */
   giveOutAgain(jobId: string, missing: MissingChunks): Promise<void>;
+  /** Writes a change of how a shard folds its pushes to its log. Written twice, it is followed once. */
+  publishControl(jobId: string, shard: number, control: ShardControl): Promise<void>;
   /** Whether a worker has anything of the job in hand, or may yet take something. */
   holds(instance: string, jobId: string): Promise<boolean>;
   /** Writes a checkpoint, replacing one of that number. May take minutes. */

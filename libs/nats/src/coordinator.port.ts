@@ -23,6 +23,7 @@ import type {
   PrepareReply,
   PrepareRequest,
   PushLogSpec,
+  ShardControl,
 } from '@downpour/contracts';
 import type { CoordinatorPort, ShardAccount } from '@downpour/jobs';
 import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
@@ -42,6 +43,7 @@ import {
   isWithoutPeers,
   messageOf,
 } from './streams/jetstream-errors.ts';
+import { PushPublisher } from './streams/push-publisher.ts';
 import { ensureTakers } from './streams/takers.ts';
 import type { RequestClient, RequestOptions } from './transport/request-client.ts';
 
@@ -63,6 +65,8 @@ const ORPHAN_MS = 600_000;
 const LEDGER_SILENCE_MS = 3000;
 const HOLDS_SILENCE_MS = 2000;
 const COMPOSE_SILENCE_MS = 10_000;
+/** A log that is full for so long is tried again at the next look. */
+const CONTROL_MS = 5000;
 const PUSH_DEDUPE_MS = 120_000;
 /** An epoch that is enqueued again after its coordinator was replaced must be recognised. */
 const CHUNK_DEDUPE_MS = 3_600_000;
@@ -77,6 +81,7 @@ const LEAST_LOG_BYTES = 64 * 2 ** 20;
 /** What the coordinator asks of the cluster, over NATS. */
 export class NatsCoordinatorPort implements CoordinatorPort {
   readonly #parts: CoordinatorPortParts;
+  #pushes: PushPublisher | null = null;
 
   constructor(parts: CoordinatorPortParts) {
     this.#parts = parts;
@@ -150,6 +155,12 @@ export class NatsCoordinatorPort implements CoordinatorPort {
       chunks.map((chunk): ChunkTask => ({ type: 'chunk', v: 1, jobId, epoch, chunk })),
     );
     return this.#parts.chunks.open(jobId).enqueueAgain(tasks);
+  }
+
+  async publishControl(jobId: string, shard: number, control: ShardControl): Promise<void> {
+    this.#pushes ??= new PushPublisher(this.#parts.link);
+    const header = { type: 'control', v: 1, jobId, shard, control } as const;
+    await this.#pushes.publish(header, { bytes: 0, tensors: () => ({}) }, AbortSignal.timeout(CONTROL_MS));
   }
 
   pendingChunks(jobId: string): Promise<number> {

@@ -20,8 +20,7 @@ import type { UpdateRule } from './update-rules/update-rule.ts';
 
 /** What became of a record of the log. Only `applied` changes a parameter. */
 export type ApplyOutcome =
-  /** `pushes`: so many have made the step. */
-  | { kind: 'applied'; staleness: number; pushes: number }
+  | { kind: 'applied'; staleness: number }
   /** It waits for the others of its step. */
   | { kind: 'held' }
   /** Too stale for the strategy: dropped, and not settled. */
@@ -246,7 +245,7 @@ export class ParameterShard {
     this.#ledger.record(header, header.examples);
     this.#move(values, rule);
     this.#staleness.record(staleness);
-    return { kind: 'applied', staleness, pushes: 1 };
+    return { kind: 'applied', staleness };
   }
 
   get #stepIsFull(): boolean {
@@ -267,7 +266,7 @@ export class ParameterShard {
     }
     if (sound.length === 0) this.#version += 1;
     else this.#move(this.#memory.mean(sound.map((push) => ({ ...push, weight: push.examples / examples }))), rule);
-    return { kind: 'applied', staleness: 0, pushes: sound.length };
+    return { kind: 'applied', staleness: 0 };
   }
 
   /** One version on. */

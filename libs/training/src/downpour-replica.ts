@@ -1,4 +1,12 @@
-import { BARRIER_STRATEGIES, chunkBounds, controlOf, DownpourError, pushesInChunk, stepsInChunk, stepWindow } from '@downpour/contracts';
+import {
+  BARRIER_STRATEGIES,
+  chunkBounds,
+  controlOf,
+  DownpourError,
+  pushesInChunk,
+  stepsInChunk,
+  stepWindow,
+} from '@downpour/contracts';
 import type { JobPlan } from '@downpour/contracts';
 import { BadGradients } from './bad-gradients.ts';
 import { allFinite } from './finite.ts';

@@ -276,7 +276,7 @@ describe('GET /v1/jobs/:id/ledger', () => {
       applied: 17,
       lateDropped: 1,
       badDropped: 1,
-      missing: 1,
+      missing: 2,
       duplicatesDropped: 4,
     });
   });

@@ -82,6 +82,7 @@ export const job: JobView = {
   name: 'MNIST',
   state: 'succeeded',
   reason: null,
+  strategy: null,
   spec: jobSpecSchema.parse(mnistJob),
   createdAt: '2026-11-24T12:00:00.000Z',
   startedAt: '2026-11-24T12:00:01.200Z',

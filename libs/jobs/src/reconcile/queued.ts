@@ -1,12 +1,28 @@
+import { BARRIER_STRATEGIES } from '@downpour/contracts';
+import { strategyOf } from '../job-record.ts';
 import { endPause } from '../pause.ts';
 import type { JobRun } from '../job-run.ts';
 import { waitingFor } from '../waiting.ts';
 import { resumePlan } from './pausing.ts';
 
-/** Waits for one of each role, then for its turn. `running`: jobs that are being prepared, trained or finished. */
-export async function reconcileQueued(run: JobRun, running: number, aheadInLine: number): Promise<void> {
+export interface PlaceInLine {
+  /** Jobs that are being prepared, trained or finished. */
+  running: number;
+  /** Jobs that wait longer. */
+  ahead: number;
+  /** One that runs and keeps its workers in step: two of them would wait for each other's workers. */
+  inStep: string | null;
+}
+
+/** Waits for one of each role, then for its turn. */
+export async function reconcileQueued(
+  run: JobRun,
+  { running, ahead: aheadInLine, inStep }: PlaceInLine,
+): Promise<void> {
   const missing = waitingFor(run.deps.cluster.members());
   const room = run.options.maxRunningJobs - running - aheadInLine;
+  if (missing === null && inStep !== null && BARRIER_STRATEGIES.includes(strategyOf(run.record).kind))
+    return run.say(`waiting for job ${inStep} to end: both keep all workers in step`);
   if (missing === null && room > 0) return run.record.startedAt === null ? run.move('preparing') : goOn(run);
   await run.say(missing ?? `waiting for its turn: ${running} jobs are running, ${aheadInLine} are ahead in line`);
 }

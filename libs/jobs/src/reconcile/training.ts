@@ -4,6 +4,7 @@ import { coordinationOf } from '../job-record.ts';
 import type { JobRun } from '../job-run.ts';
 import { epochsToEnqueue } from '../look-ahead.ts';
 import { available } from '../waiting.ts';
+import { followControl } from './control.ts';
 import { askQuietShards } from './ask-quiet-shards.ts';
 import { mostlyBad } from './mostly-bad.ts';
 import { followCheckpoints } from './checkpoints.ts';
@@ -21,6 +22,7 @@ export async function reconcileTraining(run: JobRun): Promise<void> {
   if (stopped || run.tracker.complete(plan.shards.length)) return finishTraining(run, stopped);
   // Without a sharder nobody cuts chunks; watchStall says so.
   if (available(run.deps.cluster.members(), 'data-sharder').length > 0) await fillQueue(run);
+  await followControl(run);
   await askForEvaluation(run);
   await followCheckpoints(run);
   await watchStall(run);

@@ -29,7 +29,8 @@ export async function watchStall(run: JobRun): Promise<void> {
   }
   const quietMs = run.now - Math.max(run.movedAt, run.excusedAt);
   if (quietMs > run.options.stalledJobMs) return run.fail(`${stallReason(run, quietMs)}; it was given up`);
-  const healMs = plan.spec.log.storage === 'none' ? run.options.healUnloggedMs : run.options.healMs;
+  const late = run.tracker.ledgers(plan.shards.length).some(({ lateDropped }) => lateDropped > 0);
+  const healMs = plan.spec.log.storage === 'none' || late ? run.options.healUnloggedMs : run.options.healMs;
   if (quietMs > healMs && run.now - run.healedAt > healMs) await giveOutMissing(run);
   await run.say(quietMs > run.options.quietJobMs ? stallReason(run, quietMs) : null);
 }

@@ -13,6 +13,7 @@ import type {
   PushLogSpec,
   Role,
   ShardLedger,
+  ShardControl,
 } from '@downpour/contracts';
 import {
   chunksInEpoch,
@@ -60,6 +61,8 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
   readonly composed: ComposeCheckpointRequest[] = [];
   composeError: Error | null = null;
   readonly log = new Map<string, Push[]>();
+  /** What each shard's log says of how it is folded, by `job/shard`. */
+  readonly controls = new Map<string, ShardControl>();
   prepareError: Error | null = null;
   prepareCalls = 0;
   failNext: Error | null = null;
@@ -147,6 +150,10 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
   async giveOutAgain(jobId: string, missing: MissingChunks): Promise<void> {
     this.#mayFail();
     for (const { epoch, chunks } of missing) for (const chunk of chunks) this.chunks.get(jobId)?.push({ epoch, chunk });
+  }
+  async publishControl(jobId: string, shard: number, control: ShardControl): Promise<void> {
+    this.#mayFail();
+    this.controls.set(`${jobId}/${shard}`, control);
   }
   async pendingChunks(jobId: string): Promise<number> {
     this.#mayFail();

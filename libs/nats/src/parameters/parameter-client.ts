@@ -45,11 +45,7 @@ export class NatsParameterClient implements ParameterClient {
    * One request to each shard, all at once; each part goes from the receive buffer straight to its place in `into.vector`.
    * @throws DownpourError not-found when the job's plan is gone; the signal's reason. Nothing is written to `into` any more then.
    */
-  async pull(
-    into: PulledParameters,
-    signal: AbortSignal,
-    options: PullOptions = {},
-  ): Promise<PulledParameters> {
+  async pull(into: PulledParameters, signal: AbortSignal, options: PullOptions = {}): Promise<PulledParameters> {
     const { shards } = this.#asker.plan();
     await together(
       this.#with(signal),
@@ -179,7 +175,10 @@ export class NatsParameterClient implements ParameterClient {
     const { instance: worker } = this.#options;
     const encoding = exact ? 'float32' : spec.encoding.parameters;
     const sequence = after?.[shard] ?? 0;
-    const waits = { ...(sequence > 0 && { after: { worker, sequence } }), ...(clock && { clock: { worker, ...clock } }) };
+    const waits = {
+      ...(sequence > 0 && { after: { worker, sequence } }),
+      ...(clock && { clock: { worker, ...clock } }),
+    };
     await this.#asker.ask(shard, 'reader', signal, async ({ instance, ownership, ranges }, options) => {
       // Without a log a new owner may have gone back, and come by the same version with other values.
       const ifNotVersion = this.pushPulls ? -1 : (into.versions[shard] ?? -1);

@@ -22,9 +22,7 @@ export class HeldPushes {
   }
 
   has({ epoch, chunk, push }: PushKey): boolean {
-    return this.#pushes.some(
-      ({ header }) => header.epoch === epoch && header.chunk === chunk && header.push === push,
-    );
+    return this.#pushes.some(({ header }) => header.epoch === epoch && header.chunk === chunk && header.push === push);
   }
 
   hasOf(worker: string): boolean {
@@ -49,9 +47,7 @@ export class HeldPushes {
   takeAll(): HeldPush[] {
     const pushes = this.#pushes;
     this.#pushes = [];
-    return pushes.sort(
-      ({ header: a }, { header: b }) => a.epoch - b.epoch || a.chunk - b.chunk || a.push - b.push,
-    );
+    return pushes.sort(({ header: a }, { header: b }) => a.epoch - b.epoch || a.chunk - b.chunk || a.push - b.push);
   }
 
   /** Their places in the log. */
