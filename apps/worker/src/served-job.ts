@@ -137,6 +137,7 @@ export class ServedJob {
     return new DownpourReplica(
       {
         plan: this.plan,
+        rateFactor: () => controlOf(this.#plan).learningRateFactor,
         instance: this.#instance,
         parameters,
         replica,

@@ -82,6 +82,22 @@ describe('a shard', () => {
     expect(ruleAt(identity, { version: 3, epochs: 1 })).toBe(identity.rule);
   });
 
+  it('moves less once its control has lowered the rate, and remembers that', () => {
+    const rule = { kind: 'sgd', learningRate: 1 } as const;
+    const identity = fakeIdentity({ rule });
+    const shard = ParameterShard.initial(identity, new Float32Array(20));
+    const ones = { dtype: 'float32' as const, shape: [7], data: new Uint8Array(new Float32Array(7).fill(-1).buffer) };
+    const move = (on: ParameterShard, at: number): number => {
+      const before = on.parameters[0]!;
+      on.apply({ header: fakePushes(identity)[at]!, gradient: ones, sequence: at + 1, firstSequence: at + 1 });
+      return on.parameters[0]! - before;
+    };
+    expect(move(shard, 0)).toBe(1);
+    shard.follow({ ...shard.control, revision: 1, learningRateFactor: 0.25 });
+    expect(move(shard, 1)).toBe(0.25);
+    expect(move(ParameterShard.restore(identity, shard.capture()), 2)).toBe(0.25);
+  });
+
   it('has the rate of the epoch that a gradient begins in, not of the one it ends', () => {
     const rule = { kind: 'sgd', learningRate: 1 } as const;
     const schedule = learningRateScheduleSchema.parse({ kind: 'step', every: 1, factor: 0.5 });

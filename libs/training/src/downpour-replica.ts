@@ -185,9 +185,9 @@ export class DownpourReplica {
         const key = { epoch, chunk: index, push, versions };
         const bad = pushing && this.#window.bad();
         if (bad) this.#badGradients.drop(key, vector);
-        if (bad || !sound) this.#parameters.forget();
-        else if (accumulates(this.#context.plan)) this.#parameters.stay();
-        else this.#parameters.advance(result.gradient, localRate(this.#context.plan, versions, key));
+        if (accumulates(this.#context.plan)) this.#parameters.stay(pushing);
+        else if (bad || !sound) this.#parameters.forget();
+        else this.#parameters.advance(result.gradient, localRate(this.#context, versions, key));
         if (pushing) {
           const inOneRound =
             this.#context.parameters.pushPulls && !this.#options.fetchAhead && (!last || options.more?.());

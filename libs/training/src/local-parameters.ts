@@ -98,9 +98,9 @@ export class LocalParameters {
     versions.fill(-1);
   }
 
-  /** Instead of `advance`: the next step computes on the same parameters, unless it fetches. */
-  stay(): void {
-    this.#step += 1;
+  /** Instead of `advance`, where gradients are accumulated: the next step computes on the same parameters, or fetches as the window has ended. */
+  stay(ended: boolean): void {
+    this.#step = ended ? 0 : this.#step + 1;
   }
 
   /** Where parameters may be read to that the next fetch overwrites: none may be under way. */

@@ -124,6 +124,8 @@ export type Report = (event: JobEvent) => void;
 /** Everything a replica loop is given. */
 export interface ReplicaContext {
   plan: JobPlan;
+  /** What reduceOnPlateau has made of the learning rate, at present. @default 1 */
+  rateFactor?: () => number;
   instance: string;
   parameters: ParameterClient;
   replica: Replica;
