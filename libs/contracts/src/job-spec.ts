@@ -166,6 +166,16 @@ export const jobSpecSchema = z
         'goes with a strategy that fetches and pushes at every step: leave out nFetch and nPush, or accumulate with nPush',
     },
   )
+  .refine(
+    ({ strategy, learningRateSchedule, weightDecay, gradientClip }) =>
+      strategy.kind !== 'sandblaster' ||
+      [learningRateSchedule, weightDecay, gradientClip].every((each) => each === undefined),
+    {
+      path: ['strategy'],
+      message:
+        'sandblaster searches for the length of each step: it has no use for learningRateSchedule, weightDecay and gradientClip. Leave them out',
+    },
+  )
   .refine(({ keepLog, log }) => !keepLog || log.storage !== 'none', {
     path: ['keepLog'],
     message: 'a job without a push log (log.storage none) has none to keep',

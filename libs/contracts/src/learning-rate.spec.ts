@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { jobSpecSchema } from './job-spec.ts';
 import { learningRateScheduleSchema } from './learning-rate-schedule.ts';
 import { scheduleFactor } from './learning-rate.ts';
 import { cosPi, power } from './portable-math.ts';
@@ -52,6 +53,17 @@ describe('a learning-rate schedule', () => {
     expect([3, 4, 6].map((at) => factorAt({ kind: 'step', boundaries, factors: [0.3, 0.7] }, at))).toEqual([
       1, 0.3, 0.7,
     ]);
+  });
+
+  it('is refused for L-BFGS, which has no learning rate', () => {
+    const spec = { model: { zoo: 'logistic' }, dataset: 'mnist', strategy: { kind: 'sandblaster' } };
+    expect(jobSpecSchema.safeParse(spec).success).toBe(true);
+    for (const field of [
+      { weightDecay: 0.1 },
+      { gradientClip: { norm: 1 } },
+      { learningRateSchedule: { kind: 'constant' } },
+    ])
+      expect(jobSpecSchema.safeParse({ ...spec, ...field }).error?.issues[0]?.message).toContain('Leave them out');
   });
 
   it('that contradicts itself is refused with what to do', () => {
