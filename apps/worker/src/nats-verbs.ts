@@ -17,6 +17,7 @@ import { asFloat32, asInt32, asUint8, requireTensor } from '@downpour/tensor';
 import type { Examples } from '@downpour/training';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkExamples } from './examples-reply.ts';
+import { PaddedReplica } from './padded-replica.ts';
 import type { WorkerVerbs } from './ports.ts';
 
 const FIRST_RETRY_MS = 100;
@@ -38,6 +39,8 @@ export interface NatsVerbsParts {
   events: EventBus;
   store: ObjectStore;
   outstandingPushes: number;
+  /** 0: steps take as long as they take. */
+  stepPaddingMs: number;
   log: Logger;
 }
 
@@ -60,10 +63,12 @@ export class NatsVerbs implements WorkerVerbs {
     return new NatsParameterClient({ requests, publisher, plans, plan, instance, window });
   }
 
-  openReplica(plan: JobPlan) {
+  async openReplica(plan: JobPlan) {
+    const { engine, stepPaddingMs } = this.#parts;
     const onFallback = (reason: string) =>
       this.#parts.log.warn({ job: plan.jobId, reason }, 'The model runs op by op: it could not be compiled');
-    return this.#parts.engine.replica(plan, { onFallback });
+    const replica = await engine.replica(plan, { onFallback });
+    return stepPaddingMs > 0 ? new PaddedReplica(replica, stepPaddingMs) : replica;
   }
 
   async fetchExamples(

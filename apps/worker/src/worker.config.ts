@@ -17,6 +17,11 @@ export const workerConfigSchema = serviceConfigSchema('worker').extend({
   OUTSTANDING_PUSHES: envInteger(1, 64)
     .default(4)
     .describe('Gradients that may be on their way to the push log at once; more costs a vector of memory each'),
+  STEP_PADDING_MS: envDurationMs(0, 60_000)
+    .default(0)
+    .describe(
+      'Every step takes at least so long. For experiments: many workers on few cores, or one that is slower than the others',
+    ),
   EVENT_INTERVAL_MS: envDurationMs(0, 60_000).default(250).describe('Least time between two progress events of a job'),
   FINISH_GRACE_MS: envDurationMs(0, 600_000)
     .default(5000)

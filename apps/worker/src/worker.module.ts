@@ -58,6 +58,7 @@ export class WorkerModule {
           events,
           store,
           outstandingPushes: config.OUTSTANDING_PUSHES,
+          stepPaddingMs: config.STEP_PADDING_MS,
           log,
         }),
     };
