@@ -1,0 +1,86 @@
+/** `npm run reproduce -- NAME ...`: the figures of the paper and what strategies do, from real runs. docs/strategies.md shows the results. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { endAll } from '../harness/cleanup.ts';
+import { Progress } from '../harness/progress.ts';
+import { table } from '../harness/table.ts';
+import type { Experiment, ReproduceOptions } from './experiment.ts';
+import { stragglers } from './stragglers.ts';
+
+const EXPERIMENTS: readonly Experiment[] = [stragglers];
+
+const HELP = `npm run reproduce -- NAME ... [options]
+
+Runs an experiment on a system of its own, real worker processes whose steps are padded; writes NAME.json and SVG to bench/results/reproduce/.
+
+${EXPERIMENTS.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n')}
+
+  --seeds LIST         default 1,2,3
+  --padding-ms N       least time of a step, default 50
+  --results DIR        default bench/results/reproduce
+  --help               print this`;
+
+const stop = new AbortController();
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+] as const) {
+  process.on(signal, () => {
+    if (stop.signal.aborted) return;
+    console.error(`\n${signal}: ending what was started ...`);
+    stop.abort(new Error('interrupted'));
+    void endAll().then(() => process.exit(code));
+  });
+}
+
+try {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      seeds: { type: 'string', default: '1,2,3' },
+      'padding-ms': { type: 'string', default: '50' },
+      results: { type: 'string', default: path.resolve(import.meta.dirname, '../../results/reproduce') },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const options = {
+    seeds: values.seeds.split(',').map(Number),
+    paddingMs: Number(values['padding-ms']),
+    results: values.results,
+  };
+  if (values.help || positionals.length === 0) console.log(HELP);
+  else for (const experiment of positionals.map(named)) await run(experiment, options);
+} catch (error) {
+  if (!stop.signal.aborted) {
+    console.error(error instanceof Error ? error.message : error);
+    process.exitCode = 1;
+  }
+} finally {
+  if (!stop.signal.aborted) await endAll();
+}
+
+async function run(experiment: Experiment, options: ReproduceOptions): Promise<void> {
+  const { name, title } = experiment;
+  const progress = new Progress();
+  const startedAt = new Date().toISOString();
+  const { rows, charts, data } = await experiment.run({
+    options,
+    signal: stop.signal,
+    progress: (what) => progress.tell(what),
+  });
+  progress.clear();
+  mkdirSync(options.results, { recursive: true });
+  const machine = { cpu: os.cpus()[0]?.model ?? 'unknown', cores: os.cpus().length, node: process.version };
+  const json = { name, title, startedAt, machine, seeds: options.seeds, paddingMs: options.paddingMs, rows, data };
+  writeFileSync(path.join(options.results, `${name}.json`), `${JSON.stringify(json, null, 1)}\n`);
+  for (const [chart, svg] of Object.entries(charts)) writeFileSync(path.join(options.results, `${chart}.svg`), svg);
+  console.log(`${title}\n\n${table(rows)}\n\n${options.results}/${name}.json and the figures beside it`);
+}
+
+function named(name: string): Experiment {
+  const found = EXPERIMENTS.find((one) => one.name === name);
+  if (!found) throw new Error(`There is no ${name}: use ${EXPERIMENTS.map((one) => one.name).join(', ')}`);
+  return found;
+}
