@@ -7,9 +7,11 @@ import { endAll } from '../harness/cleanup.ts';
 import { Progress } from '../harness/progress.ts';
 import { table } from '../harness/table.ts';
 import type { Experiment, ReproduceOptions } from './experiment.ts';
+import { figure4 } from './figure4.ts';
+import { figure5 } from './figure5.ts';
 import { stragglers } from './stragglers.ts';
 
-const EXPERIMENTS: readonly Experiment[] = [stragglers];
+const EXPERIMENTS: readonly Experiment[] = [figure4, figure5, stragglers];
 
 const HELP = `npm run reproduce -- NAME ... [options]
 

@@ -9,8 +9,8 @@ import { crossing, watchJob } from './watch-job.ts';
 const WORKERS = 4;
 const SLOWER = 5;
 /** Steps of one undisturbed worker that go by before counting begins, and that four of them are then counted for. */
-const WARM_UP_STEPS = 60;
-const COUNTED_STEPS = 100;
+const WARM_UP_STEPS = 30;
+const COUNTED_STEPS = 60;
 const AIM = 1.15;
 
 const STRATEGIES: Record<string, NonNullable<JobSpecInput['strategy']>> = {

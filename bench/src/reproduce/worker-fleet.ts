@@ -61,7 +61,7 @@ export class WorkerFleet {
         LOG_LEVEL: 'error',
         STEP_PADDING_MS: String(paddingMs),
       },
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: 'ignore',
       detached: true, // Ctrl-C is this process's to handle.
     });
     guard(child);
