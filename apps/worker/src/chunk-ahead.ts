@@ -85,6 +85,7 @@ export class ChunkAhead {
     const chunk: TakenChunk = {
       task,
       delivery: held.delivery,
+      again: held.again === true || task.again === true,
       examples,
       done: () => held.done(),
       giveBack: (options) => held.giveBack(options),

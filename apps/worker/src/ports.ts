@@ -14,6 +14,8 @@ export interface HeldTask<Task> {
   task: Task;
   /** How often it was given out, this time included. */
   delivery: number;
+  /** It was given out before, be it untried: something of it may have been done already. */
+  again?: boolean;
   done(): Promise<void>;
   /** `untried`: does not count as a delivery. */
   giveBack(options?: { untried?: boolean }): Promise<void>;

@@ -152,7 +152,7 @@ export class NatsCoordinatorPort implements CoordinatorPort {
 
   giveOutAgain(jobId: string, missing: MissingChunks): Promise<void> {
     const tasks = missing.flatMap(({ epoch, chunks }) =>
-      chunks.map((chunk): ChunkTask => ({ type: 'chunk', v: 1, jobId, epoch, chunk })),
+      chunks.map((chunk): ChunkTask => ({ type: 'chunk', v: 1, jobId, epoch, chunk, again: true })),
     );
     return this.#parts.chunks.open(jobId).enqueueAgain(tasks);
   }

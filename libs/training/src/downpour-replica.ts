@@ -19,6 +19,7 @@ import { ProgressReporter } from './progress-reporter.ts';
 import { stepSeed } from './step-seed.ts';
 import type { Pace } from './strategies/pace.ts';
 import { paceOf } from './strategies/pace.ts';
+import { settledOnAll } from './strategies/confirmed-pushes.ts';
 
 export interface ReplicaOptions {
   /**
@@ -101,7 +102,7 @@ export class DownpourReplica {
     const { strategy } = controlOf(plan);
     const allocate = () =>
       context.parameters.allocate?.() ?? context.replica.allocate?.(length) ?? new Float32Array(length);
-    this.#pace = paceOf(strategy, context.parameters, () => this.#parameters.scratch);
+    this.#pace = paceOf(strategy, (options, signal) => this.#parameters.ask(options, signal));
     this.#parameters = new LocalParameters(context.parameters, {
       layout: plan.layout,
       shards: plan.shards.length,
@@ -139,11 +140,16 @@ export class DownpourReplica {
       const { batchSize, nPush, seed } = this.#context.plan.chunks;
       const steps = stepsInChunk(this.#context.plan.chunks, index);
       this.#chunk = { epoch, chunk: index };
+      const before = await this.#settledBefore(chunk, going);
       for (let step = 0; step < steps; step++) {
         going.throwIfAborted();
+        const push = Math.floor(step / nPush);
+        if (before.has(push)) {
+          step = (push + 1) * nPush - 1;
+          continue;
+        }
         const room = await this.#window.room(going);
         const vector = await this.#parameters.next(going);
-        const push = Math.floor(step / nPush);
         if (this.#pace.settled().has(push)) {
           step = (push + 1) * nPush - 1;
           continue;
@@ -200,10 +206,10 @@ export class DownpourReplica {
         }
       }
       // With no chunk of this job in hand nobody knows when the next step will be: it must not compute on what is here now.
-      // Those in step wait for the last one here, so that who takes which chunk depends on nothing but the steps.
       if (this.#pace.inStep || !options.more?.()) this.#parameters.forget();
+      // Those in step wait for the last one here, so that who takes which chunk depends on nothing but the steps.
       const all = pushesInChunk(this.#context.plan.chunks, index);
-      const counted = !this.#pace.inStep || (await this.#pace.confirm(this.#chunk, all, going));
+      const counted = await this.#pace.confirm(this.#chunk, all, going);
       const report: ChunkReport = {
         epoch,
         chunk: index,
@@ -247,6 +253,14 @@ export class DownpourReplica {
     // Of a chunk whose steps were all bad there is nothing to tell: their problems have been.
     if (Number.isFinite(report.loss)) this.#progress.add(report, beganMs);
     return counted ? 'done' : 'given-back';
+  }
+
+  /** Pushes of a chunk that somebody has trained before, in part, that every shard has settled: they need not be computed again. */
+  async #settledBefore(chunk: TakenChunk, signal: AbortSignal): Promise<ReadonlySet<number>> {
+    if (!chunk.again) return new Set();
+    const settled: number[][] = [];
+    await this.#parameters.ask({ chunk: this.#chunk, settled }, signal);
+    return settledOnAll(settled);
   }
 
   get #stepsLocally(): boolean {

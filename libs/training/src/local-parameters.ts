@@ -103,9 +103,10 @@ export class LocalParameters {
     this.#step = ended ? 0 : this.#step + 1;
   }
 
-  /** Where parameters may be read to that the next fetch overwrites: none may be under way. */
-  get scratch(): PulledParameters {
-    return this.#back;
+  /** Asks shards something between two fetches. The next step fetches: the answer may have overwritten what it would compute on. */
+  ask(options: PullOptions, signal: AbortSignal): Promise<void> {
+    this.forget();
+    return this.#fetch(signal, options);
   }
 
   /** The next step fetches, whatever the schedule: time has passed, or another job was worked on. */
@@ -115,15 +116,14 @@ export class LocalParameters {
     this.#ahead = null;
   }
 
-  async #fetch(signal: AbortSignal): Promise<void> {
+  async #fetch(signal: AbortSignal, asked?: PullOptions): Promise<void> {
     // A fetch that was given up may still be writing into the back buffer.
     if (this.#abandoned) {
       await this.#abandoned.catch(() => undefined);
       this.#abandoned = null;
     }
     const began = performance.now();
-    const options = await this.#options.pullOptions?.(signal);
-    this.#back = await this.#client.pull(this.#back, signal, options);
+    this.#back = await this.#client.pull(this.#back, signal, asked ?? (await this.#options.pullOptions?.(signal)));
     this.#options.onFetched?.(performance.now() - began);
   }
 }

@@ -14,6 +14,8 @@ export interface TakenChunk {
   task: ChunkTask;
   /** How often it was given out, this time included. */
   delivery: number;
+  /** It was given out before, be it untried: some of its pushes may be settled already. */
+  again?: boolean;
   examples: Promise<Examples>;
   /** Every push of it is durable: never give it out again. Resolves once the queue has confirmed. */
   done(): Promise<void>;

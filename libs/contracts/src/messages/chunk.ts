@@ -7,6 +7,7 @@ export const chunkTaskSchema = z.strictObject({
   jobId: z.string(),
   epoch: z.int().min(0),
   chunk: z.int().min(0),
+  again: z.literal(true).optional().describe('Given out before: some of its pushes may be settled already'),
   version: z.int().min(1).optional().describe('sandblaster only: of the point that is to be computed on'),
 });
 export type ChunkTask = z.infer<typeof chunkTaskSchema>;

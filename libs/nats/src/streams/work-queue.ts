@@ -17,6 +17,8 @@ export interface HeldTask<Task> {
   task: Task;
   /** How often it was given out, this time included; but for those when it was given back untried. */
   delivery: number;
+  /** It was given out before, be it untried: something of it may have been done already. */
+  again?: boolean;
   /** Never give it out again. Resolves once the queue has confirmed. */
   done(): Promise<void>;
   /** Give it to somebody else at once. `untried`: whatever becomes of it, it was not its fault; it goes to the end of the queue and does not count. */
@@ -172,6 +174,7 @@ export class WorkQueue<Task> {
     return {
       task,
       delivery: tries + 1,
+      again: delivery.deliveries > 1 || message.headers?.has(TRIES_HEADER) === true,
       done: async () => {
         try {
           await confirmDone(this.#link, { stream, reply, sequence: delivery.streamSequence, data: message.data });

@@ -1,17 +1,21 @@
 import type { StrategySpec } from '@downpour/contracts';
-import type { ParameterClient, PulledParameters, PullOptions, TakenChunk } from '../ports.ts';
+import type { PullOptions, TakenChunk } from '../ports.ts';
+import { BoundedPace } from './bounded-pace.ts';
 import { ClockPace } from './clock-pace.ts';
 import { StepPace } from './step-pace.ts';
 
 /** The chunk that a replica works on. */
 export type ChunkKey = Pick<TakenChunk['task'], 'epoch' | 'chunk'>;
 
+/** Asks the shards something between two fetches. */
+export type Ask = (options: PullOptions, signal: AbortSignal) => Promise<void>;
+
 /**
  * How a strategy keeps a replica in step with the others: what it asks of shards when it fetches, and when a chunk is done. The replica's loop is the same for all of
  * them (downpour-replica.ts).
  */
 export interface Pace {
-  /** The replica waits for others: it takes no chunk before it is through with the one in hand, and fetches nothing ahead. */
+  /** The replica waits for others at every step. */
   readonly inStep: boolean;
   /** What a fetch asks for, once everything is known that it depends on. */
   pullOptions(chunk: ChunkKey, signal: AbortSignal): PullOptions | Promise<PullOptions>;
@@ -35,14 +39,15 @@ const free: Pace = {
   confirm: async () => true,
 };
 
-/** `scratch`: what the last pull of a chunk is read into. */
-export function paceOf(strategy: StrategySpec, client: ParameterClient, scratch: () => PulledParameters): Pace {
+export function paceOf(strategy: StrategySpec, ask: Ask): Pace {
   switch (strategy.kind) {
     case 'ssp':
       return new ClockPace();
     case 'sync':
     case 'localSgd':
-      return new StepPace(client, scratch);
+      return new StepPace(ask);
+    case 'async':
+      return strategy.maxStaleness === undefined ? free : new BoundedPace(ask);
     default:
       return free;
   }

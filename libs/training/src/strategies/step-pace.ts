@@ -1,5 +1,6 @@
-import type { ParameterClient, PulledParameters, PullOptions } from '../ports.ts';
-import type { ChunkKey, Pace } from './pace.ts';
+import type { PullOptions } from '../ports.ts';
+import { ConfirmedPushes, settledOnAll } from './confirmed-pushes.ts';
+import type { Ask, ChunkKey, Pace } from './pace.ts';
 
 /**
  * Synchronous SGD (Chen et al. 2016), and local SGD: a fetch is answered when the step that the replica's last push is for is over. So each gradient is computed on
@@ -7,38 +8,27 @@ import type { ChunkKey, Pace } from './pace.ts';
  */
 export class StepPace implements Pace {
   readonly inStep = true;
-  readonly #client: ParameterClient;
-  readonly #scratch: () => PulledParameters;
-  #last: Promise<readonly number[]> | null = null;
-  #fetched: PullOptions['settled'] = [];
+  readonly #pushes: ConfirmedPushes;
+  #fetched: number[][] = [];
 
-  constructor(client: ParameterClient, scratch: () => PulledParameters) {
-    this.#client = client;
-    this.#scratch = scratch;
+  constructor(ask: Ask) {
+    this.#pushes = new ConfirmedPushes(ask);
   }
 
-  async pullOptions({ epoch, chunk }: ChunkKey): Promise<PullOptions> {
+  pullOptions(chunk: ChunkKey): Promise<PullOptions> {
     this.#fetched = [];
-    return { after: await this.#places(), chunk: { epoch, chunk }, settled: this.#fetched };
+    return this.#pushes.question(chunk, this.#fetched);
   }
 
   pushed(durable: Promise<readonly number[]>): void {
-    this.#last = durable;
+    this.#pushes.pushed(durable);
   }
 
   settled(): ReadonlySet<number> {
-    const [first = [], ...others] = this.#fetched ?? [];
-    return new Set(first.filter((push) => others.every((each) => each.includes(push))));
+    return settledOnAll(this.#fetched);
   }
 
-  async confirm(chunk: ChunkKey, pushes: number, signal: AbortSignal): Promise<boolean> {
-    await this.#client.pull(this.#scratch(), signal, await this.pullOptions(chunk));
-    return this.settled().size === pushes;
-  }
-
-  /** Where the last push is in the logs. One that failed is told by its own chunk, and nobody waits for it. */
-  async #places(): Promise<readonly number[]> {
-    const places = await this.#last?.catch(() => []);
-    return places ?? [];
+  confirm(chunk: ChunkKey, pushes: number, signal: AbortSignal): Promise<boolean> {
+    return this.#pushes.all(chunk, pushes, signal);
   }
 }

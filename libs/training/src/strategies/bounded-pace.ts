@@ -1,0 +1,29 @@
+import type { PullOptions } from '../ports.ts';
+import { ConfirmedPushes } from './confirmed-pushes.ts';
+import type { Ask, ChunkKey, Pace } from './pace.ts';
+
+/** Downpour SGD with a bound on staleness: nobody waits, but what was too stale is to be trained again. */
+export class BoundedPace implements Pace {
+  readonly inStep = false;
+  readonly #pushes: ConfirmedPushes;
+
+  constructor(ask: Ask) {
+    this.#pushes = new ConfirmedPushes(ask);
+  }
+
+  pullOptions(): PullOptions {
+    return {};
+  }
+
+  pushed(durable: Promise<readonly number[]>): void {
+    this.#pushes.pushed(durable);
+  }
+
+  settled(): ReadonlySet<number> {
+    return new Set();
+  }
+
+  confirm(chunk: ChunkKey, pushes: number, signal: AbortSignal): Promise<boolean> {
+    return this.#pushes.all(chunk, pushes, signal);
+  }
+}
