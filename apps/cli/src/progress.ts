@@ -1,4 +1,5 @@
-import type { JobEvent, JobRecord, ShardEvent, WorkerEvent } from '@downpour/contracts';
+import type { JobEvent, JobRecord, Metric, ShardEvent, WorkerEvent } from '@downpour/contracts';
+import { isLowerBetter } from '@downpour/contracts';
 import { createLogUpdate } from 'log-update';
 
 const BAR_WIDTH = 30;
@@ -40,9 +41,10 @@ export class Progress {
     if (event.type === 'worker') this.workers.set(event.instance, event);
     else if (event.type === 'shard') this.shards.set(event.shard, event);
     else if (event.type === 'evaluation' && !event.final) {
-      const { epoch, accuracy, loss } = event.evaluation;
+      const { epoch, accuracy, loss, metrics } = event.evaluation;
+      const others = Object.entries(metrics).map((metric) => `, ${shownMetric(...metric).join(' ')}`);
       this.note(
-        `  epoch ${epoch.toFixed(2).padStart(5)}  test ${accuracy === null ? '' : `accuracy ${percent(accuracy)}, `}loss ${loss.toFixed(4)}`,
+        `  epoch ${epoch.toFixed(2).padStart(5)}  test ${accuracy === null ? '' : `accuracy ${percent(accuracy)}, `}loss ${loss.toFixed(4)}${others.join('')}`,
       );
     } else if (event.type === 'member' && event.change === 'left') this.note(`  ${event.instance} left`);
     else if (event.type === 'problem') this.note(`  ${event.instance}: ${event.message}`);
@@ -89,6 +91,13 @@ export class Progress {
     }
     return parts.join('  ');
   }
+}
+
+/** A metric beyond loss and accuracy, in words: ['top-k accuracy', '99.90 %']. Errors are numbers, all others shares. */
+export function shownMetric(name: string, value: number): [string, string] {
+  const isError = isLowerBetter(name as Metric);
+  const words = name === 'topK' ? 'top-k accuracy' : name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  return [words, isError ? value.toPrecision(4) : percent(value)];
 }
 
 export const percent = (share: number) => `${(share * 100).toFixed(2)} %`;

@@ -7,7 +7,7 @@ import type { JobRecord, JobSpecInput, ShardLedger } from '@downpour/contracts';
 import { unzipSync } from 'fflate';
 import { LocalCluster, REPOSITORY } from './local-cluster.ts';
 import { UsageError, type StartOptions } from './options.ts';
-import { percent, Progress, rate } from './progress.ts';
+import { percent, Progress, rate, shownMetric } from './progress.ts';
 
 const POLL_MS = 500;
 
@@ -111,12 +111,17 @@ async function report(cluster: LocalCluster, job: JobRecord, options: StartOptio
   const shown: [string, string][] = [
     ...(result.accuracy === null ? [] : [['test accuracy', percent(result.accuracy)] as [string, string]]),
     ['test loss', result.loss.toFixed(4)],
+    ...Object.entries(result.metrics).map(([name, value]): [string, string] => {
+      const [words, shown] = shownMetric(name, value);
+      return [`test ${words}`, shown];
+    }),
     ['training time', `${(result.trainingMs / 1000).toFixed(1)} s`],
     ['speed', rate(result.examplesPerSecond)],
     ...job.ledger.map((ledger): [string, string] => [`shard ${ledger.shard}`, account(ledger)]),
     ['model', path.join(folder, 'model.json')],
   ];
-  console.log(`\nTrained.\n${shown.map(([name, value]) => `  ${name.padEnd(14)} ${value}`).join('\n')}`);
+  const width = Math.max(...shown.map(([name]) => name.length)) + 1;
+  console.log(`\nTrained.\n${shown.map(([name, value]) => `  ${name.padEnd(width)} ${value}`).join('\n')}`);
 }
 
 /** A shard's account in a line. That it adds up has been checked before the job succeeded. */

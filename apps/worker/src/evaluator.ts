@@ -1,5 +1,6 @@
 import type { EvaluateTask, Evaluation } from '@downpour/contracts';
 import { objects } from '@downpour/contracts';
+import { metricValues } from '@downpour/models/topology';
 import type { Logger } from '@downpour/platform';
 import type { PulledParameters } from '@downpour/training';
 import type { HeldTask, WorkerVerbs } from './ports.ts';
@@ -72,7 +73,7 @@ export class Evaluator {
       examples.catch(() => undefined); // Awaited in its turn.
       return examples;
     };
-    const sums = { loss: 0, correct: 0, known: true, examples: 0 };
+    const sums = { loss: 0, correct: 0, known: true, metrics: [] as number[], examples: 0 };
     let next = run(0);
     for (let begin = 0; begin < count; begin += RUN_EXAMPLES) {
       const examples = await next;
@@ -81,12 +82,15 @@ export class Evaluator {
       signal.throwIfAborted();
       sums.loss += part.lossSum;
       sums.examples += part.examples;
+      part.metrics.forEach((value, i) => (sums.metrics[i] = (sums.metrics[i] ?? 0) + value));
       if (part.correct === null) sums.known = false;
       else sums.correct += part.correct;
     }
+    const metrics = metricValues(plan.spec, sums.metrics, sums.examples);
     const evaluation: Evaluation = {
       loss: finite(sums.loss / sums.examples),
       accuracy: sums.known ? sums.correct / sums.examples : null,
+      metrics: Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, finite(value)])),
       examples: sums.examples,
       epoch: task.epoch,
       at: new Date().toISOString(),
@@ -122,6 +126,6 @@ export class Evaluator {
 }
 
 /** Events are JSON: an overflowing loss is told as the largest number there is. */
-function finite(loss: number): number {
-  return Number.isFinite(loss) ? loss : Number.MAX_VALUE;
+function finite(value: number): number {
+  return Number.isFinite(value) ? value : Number.MAX_VALUE;
 }

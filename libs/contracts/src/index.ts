@@ -50,8 +50,10 @@ export { initialControl, quorumOf, shardControlSchema } from './control.ts';
 export type { ShardControl } from './control.ts';
 export { controlSchema } from './messages/control.ts';
 export type { ControlHeader } from './messages/control.ts';
-export { metricSchema, pushLogSchema, jobSpecSchema } from './job-spec.ts';
-export type { JobSpec, JobSpecInput, PushLogSpec, Metric } from './job-spec.ts';
+export { pushLogSchema, jobSpecSchema } from './job-spec.ts';
+export type { JobSpec, JobSpecInput, PushLogSpec } from './job-spec.ts';
+export { evaluationMetricSchema, isLowerBetter, metricOf, metricSchema } from './metric.ts';
+export type { EvaluationMetric, Metric } from './metric.ts';
 export {
   jobStateSchema,
   badPushSchema,

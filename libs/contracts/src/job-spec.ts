@@ -2,11 +2,10 @@ import { z } from 'zod';
 import { checkpointSourceSchema } from './checkpoint.ts';
 import { encodingSchema } from './encoding.ts';
 import { gradientClipSchema, learningRateScheduleSchema } from './learning-rate-schedule.ts';
+import { evaluationMetricSchema, metricSchema, type Metric } from './metric.ts';
 import { modelSpecSchema } from './model-spec.ts';
 import { strategySchema, strategyWindow } from './strategy.ts';
 import { updateRuleSchema } from './update-rule.ts';
-
-export const metricSchema = z.enum(['accuracy', 'loss']);
 
 const DEFAULT_STRATEGY = { kind: 'async', nFetch: 1, nPush: 1, warmstartSteps: 0, stalenessScaling: 'none' } as const;
 /** Of the rules at their defaults, the one that stale gradients harm least: momentum at 0.03 diverges with two workers. */
@@ -38,6 +37,10 @@ export const pushLogSchema = z.strictObject({
     ),
 });
 
+const NOT_EVALUATED = 'evaluations do not tell it: put it into `metrics` too';
+const isKnown = (metric: Metric, metrics: readonly Metric[]): boolean =>
+  metric === 'loss' || metric === 'accuracy' || metrics.includes(metric);
+
 /** One training run. Only `model` and `dataset` have no default. */
 export const jobSpecSchema = z
   .strictObject({
@@ -63,9 +66,14 @@ export const jobSpecSchema = z
       .optional()
       .describe('Default: softmaxCrossEntropy for a data set of classes, meanSquaredError for numbers'),
     metrics: z
-      .array(z.enum(['accuracy']))
-      .max(4)
-      .default(['accuracy']),
+      .array(evaluationMetricSchema)
+      .max(evaluationMetricSchema.options.length)
+      .default(['accuracy'])
+      .describe(
+        'Of evaluations, over the whole test split, beside loss and accuracy, which are always there. topK: share whose class is among the topK likeliest. precision, ' +
+          'recall: mean over the classes, each counting the same; of class 1 for a model with one output. meanSquaredError, meanAbsoluteError: of numbers',
+      ),
+    topK: z.int().min(2).max(1_000_000).default(5).describe('How many answers the metric topK looks at'),
     strategy: strategySchema.default(DEFAULT_STRATEGY),
     updateRule: updateRuleSchema.default(DEFAULT_RULE),
     learningRateSchedule: learningRateScheduleSchema
@@ -115,7 +123,9 @@ export const jobSpecSchema = z
     stopAt: z
       .strictObject({ metric: metricSchema, value: z.number() })
       .optional()
-      .describe('Stop once an evaluation reaches this: accuracy at least, loss at most'),
+      .describe(
+        'Stop once an evaluation reaches this: loss and errors at most, others at least. One of `metrics`, accuracy or loss',
+      ),
     checkpointEvery: z
       .number()
       .positive()
@@ -176,6 +186,10 @@ export const jobSpecSchema = z
         'sandblaster searches for the length of each step: it has no use for learningRateSchedule, weightDecay and gradientClip. Leave them out',
     },
   )
+  .refine(({ stopAt, metrics }) => stopAt === undefined || isKnown(stopAt.metric, metrics), {
+    path: ['stopAt', 'metric'],
+    message: NOT_EVALUATED,
+  })
   .refine(({ keepLog, log }) => !keepLog || log.storage !== 'none', {
     path: ['keepLog'],
     message: 'a job without a push log (log.storage none) has none to keep',
@@ -190,4 +204,3 @@ export type JobSpec = z.infer<typeof jobSpecSchema>;
 /** A spec as a user writes it. */
 export type JobSpecInput = z.input<typeof jobSpecSchema>;
 export type PushLogSpec = z.infer<typeof pushLogSchema>;
-export type Metric = z.infer<typeof metricSchema>;

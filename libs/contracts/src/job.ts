@@ -40,6 +40,7 @@ export const evaluationSchema = z
   .strictObject({
     loss: z.number(),
     accuracy: z.number().nullable().describe('Share of right answers, 0 to 1; null for regression'),
+    metrics: z.record(z.string(), z.number()).default({}).describe("The others of the job's metrics, by name"),
     examples: z.int(),
     epoch: z.number().describe('Epochs applied when the parameters were pulled'),
     at: z.string(),
@@ -111,6 +112,7 @@ export const jobRecordSchema = z
       .strictObject({
         loss: z.number(),
         accuracy: z.number().nullable(),
+        metrics: z.record(z.string(), z.number()).default({}),
         trainingMs: z.number(),
         examplesPerSecond: z.number(),
         stoppedEarly: z.boolean(),

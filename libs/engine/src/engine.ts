@@ -1,5 +1,5 @@
-import type { DatasetSummary, JobPlan, JobSpec, ParameterLayout } from '@downpour/contracts';
-import type { LossKind, PreparedModel } from '@downpour/models';
+import type { DatasetSummary, JobPlan, ParameterLayout } from '@downpour/contracts';
+import type { LossKind, MetricsSpec, PreparationSpec, PreparedModel } from '@downpour/models';
 import { defaultLoss, exportModel, type ExportedModel } from '@downpour/models/topology';
 import type { EngineInfo } from './thread/messages.ts';
 import { TensorFlowThread } from './thread/tensorflow-thread.ts';
@@ -12,7 +12,7 @@ export interface EngineOptions {
 
 /** What a replica is opened with: a job's plan, or as much of one. */
 export type ReplicaInput = Pick<JobPlan, 'topology' | 'layout'> & {
-  spec: { loss?: LossKind };
+  spec: { loss?: LossKind } & Partial<MetricsSpec>;
   dataset: { summary: DatasetSummary };
 };
 
@@ -44,21 +44,21 @@ export class Engine {
    * Builds a job's model, checks it against the data set, and draws its initial parameters from the job's seed.
    * @throws DownpourError invalid-model
    */
-  prepare(spec: Pick<JobSpec, 'model' | 'loss' | 'seed'>, dataset: DatasetSummary): Promise<PreparedModel> {
-    const { model, loss, seed } = spec;
-    return this.#thread.call('prepare', { spec: { model, loss, seed }, dataset });
+  prepare(spec: PreparationSpec, dataset: DatasetSummary): Promise<PreparedModel> {
+    const { model, loss, seed, metrics, topK, stopAt } = spec;
+    return this.#thread.call('prepare', { spec: { model, loss, seed, metrics, topK, stopAt }, dataset });
   }
 
   /** @throws DownpourError invalid-model when this version of Downpour lays the model out in another way than the plan */
   async replica(plan: ReplicaInput, options: ReplicaOptions = {}): Promise<ThreadReplica> {
     const { topology, layout } = plan;
     const { summary: dataset } = plan.dataset;
-    const loss = plan.spec.loss ?? defaultLoss(dataset);
+    const { loss = defaultLoss(dataset), metrics = [], topK = 5 } = plan.spec;
     const { compile = true, ...events } = options;
     const replica = new ThreadReplica(
       this.#thread,
       this.#nextReplica++,
-      { topology, layout, dataset, loss, compile },
+      { topology, layout, dataset, loss, metrics: { metrics, topK }, compile },
       events,
     );
     await replica.open();

@@ -1,4 +1,4 @@
-import type { Examples, Replica, StepResult } from '@downpour/training';
+import type { EvaluationSums, Examples, Replica, StepResult } from '@downpour/training';
 import { SharedExamples } from './shared-examples.ts';
 import { sharedVector, SharedVectors } from './shared-vectors.ts';
 import { rowsOf } from './step/batch.ts';
@@ -93,16 +93,14 @@ export class ThreadReplica implements Replica {
     return sharedVector(length);
   }
 
-  async evaluate(
-    parameters: Float32Array,
-    examples: Examples,
-  ): Promise<{ lossSum: number; correct: number | null; examples: number }> {
-    const sum = { lossSum: 0, correct: 0 };
+  async evaluate(parameters: Float32Array, examples: Examples): Promise<EvaluationSums> {
+    const sum = { lossSum: 0, correct: 0, metrics: [] as number[] };
     await this.#inParts('evaluate', parameters, examples, (part) => {
       sum.lossSum += part.lossSum;
       sum.correct += part.correct;
+      part.sums.forEach((value, i) => (sum.metrics[i] = (sum.metrics[i] ?? 0) + value));
     });
-    return { lossSum: sum.lossSum, correct: this.#classes ? sum.correct : null, examples: examples.count };
+    return { ...sum, correct: this.#classes ? sum.correct : null, examples: examples.count };
   }
 
   /** float32 [examples.count, units]: what the model puts out, dropout off. Labels are not read. */

@@ -1,3 +1,4 @@
+import { isLowerBetter, metricOf } from '@downpour/contracts';
 import type { Evaluation, JobSpec } from '@downpour/contracts';
 
 /** Of the numbers added up by epochs: 3 * 0.1 must count as 0.3. */
@@ -13,9 +14,10 @@ export function dueMultiple(every: number, epochs: number, epochsDone: number, r
   return due > requested ? due : null;
 }
 
-/** True when an evaluation reaches what the job is to stop at: accuracy at least, loss at most. */
+/** True when an evaluation reaches what the job is to stop at: loss and errors at most, others at least. */
 export function reaches(stopAt: JobSpec['stopAt'], evaluation: Evaluation): boolean {
   if (stopAt === undefined) return false;
-  if (stopAt.metric === 'loss') return evaluation.loss <= stopAt.value;
-  return evaluation.accuracy !== null && evaluation.accuracy >= stopAt.value;
+  const value = metricOf(evaluation, stopAt.metric);
+  if (value === null) return false;
+  return isLowerBetter(stopAt.metric) ? value <= stopAt.value : value >= stopAt.value;
 }

@@ -11,6 +11,7 @@ const keras = JSON.parse(readFileSync(new URL('plateau.keras.json', import.meta.
 const evaluation = (part: Partial<Evaluation>): Evaluation => ({
   loss: 1,
   accuracy: null,
+  metrics: {},
   examples: 10,
   epoch: 1,
   at: '',

@@ -1,7 +1,8 @@
-import type { DatasetSummary, ModelSpec, ParameterLayout } from '@downpour/contracts';
+import type { DatasetSummary, JobSpec, ModelSpec, ParameterLayout } from '@downpour/contracts';
 import { modelFromTopology } from './build-model.ts';
 import { checkOutputs } from './losses/check-outputs.ts';
 import { defaultLoss, type LossKind } from './losses/loss-kind.ts';
+import { metricIssues } from './metrics/check-metrics.ts';
 import { layoutOf, variablesOf } from './parameter-layout.ts';
 import { resolveReshapes } from './resolve-reshapes.ts';
 import { invalidModel } from './topology/invalid-model.ts';
@@ -17,14 +18,18 @@ export interface PreparedModel {
   loss: LossKind;
 }
 
+/** Of a job's spec, what says how its model is made; the rest is checked against the data set, where given. */
+export type PreparationSpec = { model: ModelSpec; seed: number } & Partial<
+  Pick<JobSpec, 'loss' | 'metrics' | 'topK' | 'stopAt'>
+>;
+
 /**
  * Builds a job's model, checks it against the data set and draws its initial parameters.
  * @throws DownpourError invalid-model
  */
-export async function prepareModel(
-  spec: { model: ModelSpec; loss?: LossKind; seed: number },
-  dataset: DatasetSummary,
-): Promise<PreparedModel> {
+export async function prepareModel(spec: PreparationSpec, dataset: DatasetSummary): Promise<PreparedModel> {
+  const [issue] = metricIssues(spec, dataset);
+  if (issue) throw invalidModel(issue.field, issue.message);
   const topology = await resolveReshapes(modelTopology(spec.model, dataset));
   const loss = spec.loss ?? defaultLoss(dataset);
   const model = await modelFromTopology(seededTopology(topology, spec.seed));

@@ -8,6 +8,8 @@ import { LOSSES } from './losses/losses.ts';
 import type { OutputForm } from './losses/output-form.ts';
 import { targetsOf } from './losses/targets.ts';
 import { correctAnswers } from './metrics/accuracy.ts';
+import { metricSums } from './metrics/metric-tensors.ts';
+import { NO_METRICS, type MetricsSpec } from './metrics/metric-sums.ts';
 import { layoutOf, variablesOf, type LayerVariable } from './parameter-layout.ts';
 import { SeededDropout, type UniformSource } from './seeded-dropout.ts';
 import { inputShapeOf, type Topology } from './topology/topology.ts';
@@ -19,6 +21,11 @@ export interface StepTensors {
   gradients: Tensor[];
   /** float32 [2]: mean loss (regularisers included), right answers (0 where there are none). */
   stats: Tensor1D;
+}
+
+export interface TrainingOptions {
+  /** What evaluations count beside loss and right answers. @default nothing */
+  metrics?: MetricsSpec;
 }
 
 /**
@@ -34,6 +41,7 @@ export class TrainingModel {
   readonly readsIndices: boolean;
   readonly #model: LayersModel;
   readonly #loss: LossKind;
+  readonly #metrics: MetricsSpec;
   readonly #form: OutputForm;
   readonly #removed: boolean;
   readonly #variables: LayerVariable[];
@@ -44,10 +52,11 @@ export class TrainingModel {
     topology: Topology,
     { form, removed }: { form: OutputForm; removed: boolean },
     dataset: DatasetSummary,
-    loss: LossKind,
+    { loss, metrics }: { loss: LossKind; metrics: MetricsSpec },
   ) {
     this.#model = model;
     this.#loss = loss;
+    this.#metrics = metrics;
     this.#form = form;
     this.#removed = removed;
     this.readsIndices = topology.config.layers.some(({ class_name }) => class_name === 'Embedding');
@@ -60,12 +69,17 @@ export class TrainingModel {
   }
 
   /** @throws DownpourError invalid-model */
-  static async open(topology: Topology, dataset: DatasetSummary, loss: LossKind): Promise<TrainingModel> {
+  static async open(
+    topology: Topology,
+    dataset: DatasetSummary,
+    loss: LossKind,
+    { metrics = NO_METRICS }: TrainingOptions = {},
+  ): Promise<TrainingModel> {
     const { topology: twin, ...output } = trainingTopology(topology, loss);
     const model = await modelFromTopology(twin);
     try {
       checkOutputs(model.outputs[0]!.shape, dataset, loss);
-      return new TrainingModel(model, topology, output, dataset, loss);
+      return new TrainingModel(model, topology, output, dataset, { loss, metrics });
     } catch (error) {
       model.dispose();
       throw error;
@@ -105,13 +119,17 @@ export class TrainingModel {
     });
   }
 
-  /** float32 [2]: summed loss and right answers of a batch; dropout off, batch normalisation by its moving averages. */
+  /**
+   * float32 [2 + m]: summed loss and right answers of a batch, then the sums of its metrics (metric-sums.ts); dropout off, batch normalisation by its
+   * moving averages.
+   */
   evaluate(parameters: Tensor[], features: Tensor, labels: Tensor): Tensor1D {
     return tf.tidy(() => {
       this.#assign(parameters);
       const output = this.#model.apply(features, { training: false }) as Tensor2D;
       const correct = this.#correct(output, labels) ?? tf.scalar(0);
-      return tf.stack([tf.sum(this.#losses(output, labels)), correct]) as Tensor1D;
+      const sums = tf.stack([tf.sum(this.#losses(output, labels)), correct]) as Tensor1D;
+      return tf.concat1d([sums, ...metricSums(this.#metrics, output, labels, this.dataset, this.#form)]);
     });
   }
 

@@ -138,7 +138,7 @@ export class LinearReplica implements Replica {
 
   async evaluate(parameters: Float32Array, examples: Examples) {
     const { loss } = await this.step(parameters, examples, 0, examples.count, 0);
-    return { lossSum: loss * examples.count, correct: null, examples: examples.count };
+    return { lossSum: loss * examples.count, correct: null, metrics: [], examples: examples.count };
   }
 
   async dispose(): Promise<void> {}

@@ -6,6 +6,7 @@ export { stepSeed } from './step-seed.ts';
 export type { ChunkOutcome, ReplicaOptions, TrainChunkOptions } from './downpour-replica.ts';
 export type { ChunkReport } from './progress-reporter.ts';
 export type {
+  EvaluationSums,
   Examples,
   ParameterClient,
   PulledParameters,

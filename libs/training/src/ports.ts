@@ -93,6 +93,16 @@ export interface StepResult {
   accuracy: number | null;
 }
 
+/** Of an evaluation, over so many examples; those of several runs add up. */
+export interface EvaluationSums {
+  lossSum: number;
+  /** null for regression. */
+  correct: number | null;
+  /** Of the job's other metrics: counts and summed errors, in an order of their own (libs/models, metric-sums.ts). */
+  metrics: number[];
+  examples: number;
+}
+
 /** A compiled model of one job (libs/engine behind this). Batches are runs of rows of `examples`. */
 export interface Replica {
   /**
@@ -114,10 +124,7 @@ export interface Replica {
    */
   allocate?(length: number): Float32Array;
   /** Sums over the rows, so that parts add up. */
-  evaluate(
-    parameters: Float32Array,
-    examples: Examples,
-  ): Promise<{ lossSum: number; correct: number | null; examples: number }>;
+  evaluate(parameters: Float32Array, examples: Examples): Promise<EvaluationSums>;
   dispose(): Promise<void>;
 }
 

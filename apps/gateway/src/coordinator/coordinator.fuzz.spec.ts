@@ -58,7 +58,7 @@ const EVENTS: JobEvent[] = [
   {
     type: 'evaluation',
     at,
-    evaluation: { loss: 1, accuracy: 0.5, examples: 100, epoch: 1, at },
+    evaluation: { loss: 1, accuracy: 0.5, metrics: {}, examples: 100, epoch: 1, at },
     final: false,
     instance: 'w1',
   },

@@ -1,8 +1,6 @@
 import type { Cluster, DatasetSummary, JobSpec } from '@downpour/contracts';
-import { modelTopology } from '@downpour/models/topology';
+import { metricIssues, modelTopology, type SpecIssue } from '@downpour/models/topology';
 import { ProblemError } from '../problems/problem-error.ts';
-
-type Issue = { field: string; message: string };
 
 /**
  * Does the job fit its data set? Everything that can be said without building the model; the worker that prepares the job checks the rest.
@@ -12,7 +10,7 @@ export function checkJob(spec: JobSpec, dataset: DatasetSummary, nats: Cluster['
   const errors = [
     ...batchIssues(spec, dataset),
     ...lossIssues(spec, dataset),
-    ...stopIssues(spec, dataset),
+    ...metricIssues(spec, dataset),
     ...logIssues(spec, nats),
   ];
   if (errors.length > 0) {
@@ -22,8 +20,8 @@ export function checkJob(spec: JobSpec, dataset: DatasetSummary, nats: Cluster['
   modelTopology(spec.model, dataset);
 }
 
-function batchIssues({ batchSize, chunkSize }: JobSpec, { trainExamples }: DatasetSummary): Issue[] {
-  const issues: Issue[] = [];
+function batchIssues({ batchSize, chunkSize }: JobSpec, { trainExamples }: DatasetSummary): SpecIssue[] {
+  const issues: SpecIssue[] = [];
   if (batchSize > trainExamples) {
     const message = `A batch of ${batchSize} is larger than the data set: it has ${trainExamples} training examples, so at most that`;
     issues.push({ field: 'batchSize', message });
@@ -35,24 +33,14 @@ function batchIssues({ batchSize, chunkSize }: JobSpec, { trainExamples }: Datas
   return issues;
 }
 
-function lossIssues({ loss }: JobSpec, { labelKind }: DatasetSummary): Issue[] {
+function lossIssues({ loss }: JobSpec, { labelKind }: DatasetSummary): SpecIssue[] {
   if (loss !== 'softmaxCrossEntropy' || labelKind === 'class') return [];
   const message = 'softmaxCrossEntropy needs classes, and the labels of the data set are numbers: use meanSquaredError';
   return [{ field: 'loss', message }];
 }
 
-function stopIssues({ stopAt }: JobSpec, { labelKind }: DatasetSummary): Issue[] {
-  if (stopAt?.metric !== 'accuracy') return [];
-  if (labelKind === 'number') {
-    const message = 'A data set of numbers has no accuracy: stop at a loss';
-    return [{ field: 'stopAt.metric', message }];
-  }
-  if (stopAt.value >= 0 && stopAt.value <= 1) return [];
-  return [{ field: 'stopAt.value', message: `An accuracy is a share from 0 to 1, not ${stopAt.value}` }];
-}
-
-function logIssues({ log }: JobSpec, { clustered }: Cluster['nats']): Issue[] {
-  const issues: Issue[] = [];
+function logIssues({ log }: JobSpec, { clustered }: Cluster['nats']): SpecIssue[] {
+  const issues: SpecIssue[] = [];
   if (log.replicas > 1 && !clustered) {
     const message = `${log.replicas} copies need as many NATS servers, and there is one: take 1, or run a NATS cluster`;
     issues.push({ field: 'log.replicas', message });

@@ -17,6 +17,8 @@ export interface HostStep {
 export interface HostEvaluation {
   lossSum: number;
   correct: number;
+  /** Of the model's metrics (libs/models, metric-sums.ts). */
+  sums: Float32Array;
 }
 
 /** Two ways to run a model's steps: op by op, and as a TensorFlow graph. Same numbers. */
@@ -37,4 +39,9 @@ export function rowsOf<Values extends Uint8Array | Float32Array | Int32Array>(
 ): Values {
   const width = values.length / count;
   return values.subarray(begin * width, end * width) as Values;
+}
+
+/** What TrainingModel.evaluate puts out, on the host. */
+export function evaluationOf(values: Float32Array): HostEvaluation {
+  return { lossSum: values[0]!, correct: values[1]!, sums: values.slice(2) };
 }

@@ -7,7 +7,7 @@ import { sharedVector } from '../shared-vectors.ts';
 import { usedInPlace } from '../tensorflow/in-place.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { tidied } from '../tensorflow/tidied.ts';
-import type { Batch, HostEvaluation, HostStep, StepRunner } from './batch.ts';
+import { evaluationOf, type Batch, type HostEvaluation, type HostStep, type StepRunner } from './batch.ts';
 import { gradientInputs, piecesOf, writeGradients } from './gradient-pieces.ts';
 import { castFeatures, hostTensors, parameterTensors, uniformFrom, type HostTensor } from './step-inputs.ts';
 
@@ -63,8 +63,7 @@ export class CompiledRunner implements StepRunner {
     const graph = this.#graph('evaluate', batch, inputs, (tensors, values, features) => ({
       outputs: [this.#model.evaluate(values, features, tensors['labels']!)],
     }));
-    const [sums] = graph.run(inputs);
-    return { lossSum: sums![0]!, correct: sums![1]! };
+    return evaluationOf(graph.run(inputs)[0] as Float32Array);
   }
 
   /** @throws NotCompilable */

@@ -2,7 +2,7 @@ import type { TrainingModel } from '@downpour/models';
 import type { Tensor } from '@tensorflow/tfjs';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { tidied } from '../tensorflow/tidied.ts';
-import type { Batch, HostEvaluation, HostStep, StepRunner } from './batch.ts';
+import { evaluationOf, type Batch, type HostEvaluation, type HostStep, type StepRunner } from './batch.ts';
 import { castFeatures, flatten, hostTensors, parameterTensors, uniformFrom } from './step-inputs.ts';
 
 /** Runs a model op by op: the reference for compiled steps, and what stands in where a model can't be compiled. */
@@ -28,8 +28,7 @@ export class EagerRunner implements StepRunner {
   evaluate(parameters: Float32Array, batch: Batch): HostEvaluation {
     return tidied(this.#tensorflow, () => {
       const { values, features, labels } = this.#inputs(parameters, batch, 0);
-      const [lossSum, correct] = this.#model.evaluate(values, features, labels).dataSync();
-      return { lossSum: lossSum!, correct: correct! };
+      return evaluationOf(this.#model.evaluate(values, features, labels).dataSync<'float32'>());
     });
   }
 

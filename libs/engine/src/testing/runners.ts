@@ -1,5 +1,5 @@
 import type { DatasetSummary } from '@downpour/contracts';
-import { prepareModel, TrainingModel, type LossKind, type PreparedModel } from '@downpour/models';
+import { prepareModel, TrainingModel, type LossKind, type PreparedModel, type TrainingOptions } from '@downpour/models';
 import type { Topology } from '@downpour/models/topology';
 import { CompiledRunner } from '../step/compiled-runner.ts';
 import { EagerRunner } from '../step/eager-runner.ts';
@@ -14,10 +14,15 @@ export interface Twins {
 }
 
 /** One model, run op by op and compiled. */
-export async function twins(topology: Topology, dataset: DatasetSummary, loss?: LossKind): Promise<Twins> {
+export async function twins(
+  topology: Topology,
+  dataset: DatasetSummary,
+  loss?: LossKind,
+  options: TrainingOptions = {},
+): Promise<Twins> {
   const tensorflow = await loadTensorFlow();
   const prepared = await prepareModel({ model: { topology }, seed: 7, ...(loss ? { loss } : {}) }, dataset);
-  const model = await TrainingModel.open(prepared.topology, dataset, prepared.loss);
+  const model = await TrainingModel.open(prepared.topology, dataset, prepared.loss, options);
   const compiled = new CompiledRunner(tensorflow, model);
   return {
     tensorflow,

@@ -1,5 +1,5 @@
-import type { DatasetSummary, ErrorCode, ModelSpec, ParameterLayout } from '@downpour/contracts';
-import type { LossKind, PreparedModel } from '@downpour/models';
+import type { DatasetSummary, ErrorCode, ParameterLayout } from '@downpour/contracts';
+import type { LossKind, MetricsSpec, PreparationSpec, PreparedModel } from '@downpour/models';
 import type { HostEvaluation } from '../step/batch.ts';
 import type { TensorFlowOptions } from '../tensorflow/load.ts';
 import type { SharedView } from './shared-views.ts';
@@ -11,18 +11,13 @@ export interface ThreadData {
   tensorflow: TensorFlowOptions;
 }
 
-export interface ModelToPrepare {
-  model: ModelSpec;
-  loss?: LossKind;
-  seed: number;
-}
-
 /** What a thread needs to run the steps of a job's model. */
 export interface ReplicaPlan {
   topology: Record<string, unknown>;
   layout: ParameterLayout;
   dataset: DatasetSummary;
   loss: LossKind;
+  metrics: MetricsSpec;
   /** false: op by op, for comparison. */
   compile: boolean;
 }
@@ -44,7 +39,7 @@ export interface EngineInfo {
 /** Questions to the thread that runs TensorFlow, each with what it answers. */
 export interface ThreadCalls {
   info: { ask: Record<string, never>; answer: EngineInfo };
-  prepare: { ask: { spec: ModelToPrepare; dataset: DatasetSummary }; answer: PreparedModel };
+  prepare: { ask: { spec: PreparationSpec; dataset: DatasetSummary }; answer: PreparedModel };
   open: { ask: { replica: number; plan: ReplicaPlan }; answer: null };
   step: {
     /** `gradient` is filled. */

@@ -69,7 +69,8 @@ export class ThreadService {
   }
 
   async #open(plan: ReplicaPlan): Promise<ModelRunner> {
-    const model = await TrainingModel.open(plan.topology as unknown as Topology, plan.dataset, plan.loss);
+    const { dataset, loss, metrics } = plan;
+    const model = await TrainingModel.open(plan.topology as unknown as Topology, dataset, loss, { metrics });
     checkLayout(model.layout, plan.layout);
     return new ModelRunner(this.#tensorflow, model, plan.compile);
   }

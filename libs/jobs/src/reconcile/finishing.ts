@@ -62,6 +62,7 @@ async function succeed(run: JobRun, plan: JobPlan): Promise<void> {
     result: {
       loss: evaluation.loss,
       accuracy: evaluation.accuracy,
+      metrics: evaluation.metrics,
       trainingMs,
       examplesPerSecond: (1000 * examples) / trainingMs,
       stoppedEarly: ledger.some((shard) => missingPushes(shard) > 0),

@@ -281,10 +281,10 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
   }
 
   /** A worker does the evaluations that are asked for. */
-  evaluate(accuracy = 0.9): number {
+  evaluate(accuracy = 0.9, metrics: Record<string, number> = {}): number {
     const tasks = this.evaluations.splice(0);
     for (const { jobId, epoch, final } of tasks) {
-      const evaluation = { loss: 1 - accuracy, accuracy, examples: 100, epoch, at: this.at };
+      const evaluation = { loss: 1 - accuracy, accuracy, metrics, examples: 100, epoch, at: this.at };
       this.#events.publish(jobId, { type: 'evaluation', at: this.at, evaluation, final, instance: 'w1' });
     }
     return tasks.length;
