@@ -7,7 +7,7 @@ const RESULT = { gradient: Float32Array.of(1, 2), loss: 0.5, accuracy: 1 };
 
 const replica = (extra: Partial<Replica> = {}): Replica => ({
   step: async () => RESULT,
-  evaluate: async () => ({ lossSum: 1, correct: 1, examples: 1 }),
+  evaluate: async () => ({ lossSum: 1, correct: 1, metrics: [], examples: 1 }),
   dispose: async () => undefined,
   ...extra,
 });

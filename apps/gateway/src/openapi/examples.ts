@@ -97,11 +97,20 @@ export const job: JobView = {
     staleness: 1.02,
     workers: 2,
   },
-  evaluations: [{ loss: 0.0288, accuracy: 0.9908, metrics: {}, examples: 10_000, epoch: 5, at: '2026-11-24T12:01:22.700Z' }],
+  evaluations: [
+    { loss: 0.0288, accuracy: 0.9908, metrics: {}, examples: 10_000, epoch: 5, at: '2026-11-24T12:01:22.700Z' },
+  ],
   ledger: [ledger(0), ledger(1)],
   checkpoints: [checkpoint],
   origin: null,
-  result: { loss: 0.0288, accuracy: 0.9908, metrics: {}, trainingMs: 80_300, examplesPerSecond: 3736, stoppedEarly: false },
+  result: {
+    loss: 0.0288,
+    accuracy: 0.9908,
+    metrics: {},
+    trainingMs: 80_300,
+    examplesPerSecond: 3736,
+    stoppedEarly: false,
+  },
 };
 
 export const jobLedger: JobLedger = {
