@@ -9,9 +9,11 @@ import { table } from '../harness/table.ts';
 import type { Experiment, ReproduceOptions } from './experiment.ts';
 import { figure4 } from './figure4.ts';
 import { figure5 } from './figure5.ts';
+import { staleness } from './staleness.ts';
 import { stragglers } from './stragglers.ts';
+import { warmstart } from './warmstart.ts';
 
-const EXPERIMENTS: readonly Experiment[] = [figure4, figure5, stragglers];
+const EXPERIMENTS: readonly Experiment[] = [figure4, figure5, stragglers, warmstart, staleness];
 
 const HELP = `npm run reproduce -- NAME ... [options]
 

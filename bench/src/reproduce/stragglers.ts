@@ -10,7 +10,7 @@ const WORKERS = 4;
 const SLOWER = 5;
 /** Steps of one undisturbed worker that go by before counting begins, and that four of them are then counted for. */
 const WARM_UP_STEPS = 30;
-const COUNTED_STEPS = 60;
+const COUNTED_STEPS = 40;
 const AIM = 1.15;
 
 const STRATEGIES: Record<string, NonNullable<JobSpecInput['strategy']>> = {
