@@ -126,6 +126,16 @@ export const jobSpecSchema = z
       .describe(
         'Stop once an evaluation reaches this: loss and errors at most, others at least. One of `metrics`, accuracy or loss',
       ),
+    earlyStopping: z
+      .strictObject({
+        metric: metricSchema.default('loss'),
+        patience: z.int().min(1).max(10_000).describe('So many evaluations in a row without an improvement stop it'),
+        minDelta: z.number().min(0).default(0).describe('What counts as an improvement must be more than this'),
+      })
+      .optional()
+      .describe(
+        'Stop once `metric` (one of `metrics`, accuracy or loss) no longer gets better than at its best. The job keeps the parameters it has by then, not those of the best evaluation',
+      ),
     checkpointEvery: z
       .number()
       .positive()
@@ -190,6 +200,15 @@ export const jobSpecSchema = z
     path: ['stopAt', 'metric'],
     message: NOT_EVALUATED,
   })
+  .refine(({ earlyStopping, metrics }) => earlyStopping === undefined || isKnown(earlyStopping.metric, metrics), {
+    path: ['earlyStopping', 'metric'],
+    message: NOT_EVALUATED,
+  })
+  .refine(
+    ({ learningRateSchedule: schedule, metrics }) =>
+      schedule?.kind !== 'reduceOnPlateau' || isKnown(schedule.metric, metrics),
+    { path: ['learningRateSchedule', 'metric'], message: NOT_EVALUATED },
+  )
   .refine(({ keepLog, log }) => !keepLog || log.storage !== 'none', {
     path: ['keepLog'],
     message: 'a job without a push log (log.storage none) has none to keep',

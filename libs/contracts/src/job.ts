@@ -61,11 +61,16 @@ export const jobProgressSchema = z
   .meta({ id: 'JobProgress' });
 export type JobProgress = z.infer<typeof jobProgressSchema>;
 
-/** How far reduceOnPlateau has come (libs/jobs/src/plateau.ts). */
-export const plateauSchema = z.strictObject({
-  factor: z.number().positive().describe('What the learning rate is multiplied by'),
+/** How far earlyStopping has come (libs/jobs/src/early-stopping.ts). */
+export const patienceSchema = z.strictObject({
   best: z.number().nullable().describe('Best value of its metric so far'),
-  waited: z.int().min(0).describe('Evaluations since, or since the last reduction'),
+  waited: z.int().min(0).describe('Evaluations since'),
+});
+export type Patience = z.infer<typeof patienceSchema>;
+
+/** How far reduceOnPlateau has come (libs/jobs/src/plateau.ts); it begins to wait anew after a reduction. */
+export const plateauSchema = patienceSchema.extend({
+  factor: z.number().positive().describe('What the learning rate is multiplied by'),
 });
 export type Plateau = z.infer<typeof plateauSchema>;
 
@@ -84,6 +89,7 @@ export const coordinationSchema = z.strictObject({
     .default(0)
     .describe('Number of the last checkpoint by time asked for: at n * checkpointEvery epochs'),
   plateau: plateauSchema.nullable().default(null),
+  earlyStopping: patienceSchema.nullable().default(null),
   cleaned: z.boolean().describe('Plan, streams and snapshots of the ended job are gone'),
 });
 export type Coordination = z.infer<typeof coordinationSchema>;

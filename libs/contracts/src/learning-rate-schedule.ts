@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { metricSchema } from './metric.ts';
 
 const factor = z.number().positive().max(1000);
 const length = z.number().positive().max(1e12);
@@ -75,7 +76,7 @@ export const learningRateScheduleSchema = z
     z.strictObject({
       kind: z.literal('reduceOnPlateau'),
       ...common,
-      metric: z.enum(['accuracy', 'loss']).default('loss').describe("Of the job's evaluations on the test split"),
+      metric: metricSchema.default('loss').describe("Of the job's evaluations on the test split"),
       factor: z.number().positive().lt(1).default(0.1),
       patience: z
         .int()

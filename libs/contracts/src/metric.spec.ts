@@ -12,6 +12,14 @@ describe('a metric', () => {
     expect(metricOf({ ...old, metrics: { recall: 0.25 } }, 'recall')).toBe(0.25);
   });
 
+  it.each([
+    [{ earlyStopping: { metric: 'recall', patience: 2 } }, ['earlyStopping', 'metric']],
+    [{ learningRateSchedule: { kind: 'reduceOnPlateau', metric: 'recall' } }, ['learningRateSchedule', 'metric']],
+  ])('must be evaluated to be watched: %j', (part, path) => {
+    expect(spec(part).error?.issues).toMatchObject([{ path }]);
+    expect(spec({ ...part, metrics: ['recall'] }).success).toBe(true);
+  });
+
   it('must be evaluated to be stopped at', () => {
     const stopAt = { metric: 'recall', value: 0.9 };
     expect(spec({ stopAt }).error?.issues).toMatchObject([{ path: ['stopAt', 'metric'] }]);

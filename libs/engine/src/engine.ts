@@ -45,8 +45,8 @@ export class Engine {
    * @throws DownpourError invalid-model
    */
   prepare(spec: PreparationSpec, dataset: DatasetSummary): Promise<PreparedModel> {
-    const { model, loss, seed, metrics, topK, stopAt } = spec;
-    return this.#thread.call('prepare', { spec: { model, loss, seed, metrics, topK, stopAt }, dataset });
+    const { model, loss, seed, metrics, topK, stopAt, earlyStopping } = spec;
+    return this.#thread.call('prepare', { spec: { model, loss, seed, metrics, topK, stopAt, earlyStopping }, dataset });
   }
 
   /** @throws DownpourError invalid-model when this version of Downpour lays the model out in another way than the plan */

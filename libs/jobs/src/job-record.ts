@@ -10,6 +10,7 @@ const NOTHING_YET: Coordination = {
   pausedMs: 0,
   checkpointsDue: 0,
   plateau: null,
+  earlyStopping: null,
   cleaned: false,
 };
 
@@ -36,7 +37,7 @@ export function newJob(id: string, spec: JobSpec, at: string): JobRecord {
   };
 }
 
-export function coordinationOf(job: JobRecord): Coordination {
+export function coordinationOf(job: Pick<JobRecord, 'coordination'>): Coordination {
   return job.coordination ?? NOTHING_YET;
 }
 

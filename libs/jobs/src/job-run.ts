@@ -1,6 +1,7 @@
 import type { CheckpointManifest, JobPlan, JobProgress, JobRecord, JobState, Role } from '@downpour/contracts';
 import { pushesInEpoch } from '@downpour/contracts';
 import type { CoordinatorOptions } from './coordinator-options.ts';
+import { earlyStoppingAfter } from './early-stopping.ts';
 import { coordinationOf } from './job-record.ts';
 import { isTerminal, moveTo } from './job-state.ts';
 import { JobTracker } from './job-tracker.ts';
@@ -154,6 +155,7 @@ export class JobRun {
     const news = this.tracker.newEvaluations(eventSequence);
     const coordination = coordinationOf(this.record);
     const plateau = plateauAfter(this.record.spec, coordination.plateau, news);
+    const earlyStopping = earlyStoppingAfter(this.record.spec, coordination.earlyStopping, news);
     const evaluations = [...this.record.evaluations, ...news].slice(-KEPT_EVALUATIONS);
     const ledger = this.tracker.ledgers(this.plan?.value.shards.length ?? 0);
     return {
@@ -162,7 +164,7 @@ export class JobRun {
       progress: this.progress() ?? this.record.progress,
       // Once the books are closed no event changes them.
       ledger: ledger.length > 0 && !this.ended ? ledger : this.record.ledger,
-      coordination: { ...coordination, eventSequence, plateau },
+      coordination: { ...coordination, eventSequence, plateau, earlyStopping },
     };
   }
 

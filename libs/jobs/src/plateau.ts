@@ -1,4 +1,5 @@
 import type { Evaluation, JobSpec, Plateau, ReduceOnPlateau } from '@downpour/contracts';
+import { patienceAfter } from './patience.ts';
 
 const BEGINNING: Plateau = { factor: 1, best: null, waited: 0 };
 
@@ -17,13 +18,10 @@ export function plateauAfter(
   return news.reduce((plateau, evaluation) => next(schedule, plateau, evaluation), before ?? BEGINNING);
 }
 
-function next(schedule: ReduceOnPlateau, { factor, best, waited }: Plateau, evaluation: Evaluation): Plateau {
-  const value = evaluation[schedule.metric];
-  // Regression has no accuracy.
-  if (value === null) return { factor, best, waited };
-  const { metric, minDelta, patience, minFactor } = schedule;
-  const gain = best === null ? Infinity : metric === 'loss' ? best - value : value - best;
-  if (gain > minDelta) return { factor, best: value, waited: 0 };
-  if (waited + 1 < patience) return { factor, best, waited: waited + 1 };
+function next(schedule: ReduceOnPlateau, before: Plateau, evaluation: Evaluation): Plateau {
+  const { best, waited } = patienceAfter(schedule, before, evaluation);
+  const { factor } = before;
+  const { patience, minFactor } = schedule;
+  if (waited < patience) return { factor, best, waited };
   return { factor: Math.min(factor, Math.max(factor * schedule.factor, minFactor)), best, waited: 0 };
 }

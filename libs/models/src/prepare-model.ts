@@ -20,7 +20,7 @@ export interface PreparedModel {
 
 /** Of a job's spec, what says how its model is made; the rest is checked against the data set, where given. */
 export type PreparationSpec = { model: ModelSpec; seed: number } & Partial<
-  Pick<JobSpec, 'loss' | 'metrics' | 'topK' | 'stopAt'>
+  Pick<JobSpec, 'loss' | 'metrics' | 'topK' | 'stopAt' | 'earlyStopping'>
 >;
 
 /**

@@ -1,6 +1,6 @@
 import type { JobPlan, ShardLedger, ShardPlacement } from '@downpour/contracts';
 import { accountsProblem, DownpourError, missingPushes } from '@downpour/contracts';
-import { reaches } from '../evaluations.ts';
+import { isToStop } from '../early-stopping.ts';
 import { coordinationOf } from '../job-record.ts';
 import { endCheckpoint } from './checkpoints.ts';
 import type { JobRun } from '../job-run.ts';
@@ -41,7 +41,7 @@ export async function reconcileFinishing(run: JobRun): Promise<void> {
 async function succeed(run: JobRun, plan: JobPlan): Promise<void> {
   const evaluation = run.tracker.finalEvaluation;
   if (evaluation === null) return;
-  const stopped = run.folded().evaluations.some((each) => reaches(plan.spec.stopAt, each));
+  const stopped = isToStop(run.folded());
   const { ledger, silent } = await closeLedgers(run, plan);
   const problem = accountsProblem(ledger, plan.chunks, plan.shards.length, stopped);
   if (problem !== null) {

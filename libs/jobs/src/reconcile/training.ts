@@ -1,5 +1,6 @@
 import { chunksInEpoch, pushesInEpoch } from '@downpour/contracts';
-import { dueMultiple, reaches } from '../evaluations.ts';
+import { isToStop } from '../early-stopping.ts';
+import { dueMultiple } from '../evaluations.ts';
 import { coordinationOf } from '../job-record.ts';
 import type { JobRun } from '../job-run.ts';
 import { epochsToEnqueue } from '../look-ahead.ts';
@@ -10,7 +11,7 @@ import { mostlyBad } from './mostly-bad.ts';
 import { followCheckpoints } from './checkpoints.ts';
 import { watchStall } from './watch-stall.ts';
 
-/** Keeps the queue filled and evaluations coming until every push is applied or `stopAt` is reached. */
+/** Keeps the queue filled and evaluations coming until every push is applied or `stopAt` or `earlyStopping` ends it. */
 export async function reconcileTraining(run: JobRun): Promise<void> {
   if (run.tracker.fatal !== null) return run.fail(run.tracker.fatal);
   const plan = run.plan?.value;
@@ -18,7 +19,7 @@ export async function reconcileTraining(run: JobRun): Promise<void> {
   const bad = mostlyBad(run);
   if (bad !== null) return run.fail(bad);
   await askQuietShards(run);
-  const stopped = run.folded().evaluations.some((evaluation) => reaches(plan.spec.stopAt, evaluation));
+  const stopped = isToStop(run.folded());
   if (stopped || run.tracker.complete(plan.shards.length)) return finishTraining(run, stopped);
   // Without a sharder nobody cuts chunks; watchStall says so.
   if (available(run.deps.cluster.members(), 'data-sharder').length > 0) await fillQueue(run);

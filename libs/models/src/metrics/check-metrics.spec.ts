@@ -13,7 +13,7 @@ const CLASSES: DatasetSummary = {
   labelWidth: 1,
 };
 const NUMBERS: DatasetSummary = { ...CLASSES, labelKind: 'number', classes: 0 };
-type Asked = Partial<Pick<JobSpec, 'loss' | 'metrics' | 'topK' | 'stopAt'>>;
+type Asked = Partial<Pick<JobSpec, 'loss' | 'metrics' | 'topK' | 'stopAt' | 'earlyStopping'>>;
 
 describe('What a job asks of its evaluations', () => {
   it.each<[Asked, DatasetSummary, string, string]>([
@@ -23,6 +23,12 @@ describe('What a job asks of its evaluations', () => {
     [{ metrics: ['topK'], topK: 5 }, { ...CLASSES, classes: 2 }, 'topK', 'take accuracy'],
     [{ metrics: ['meanSquaredError'] }, CLASSES, 'metrics', 'meanSquaredError is of numbers'],
     [{ stopAt: { metric: 'accuracy', value: 0.5 } }, NUMBERS, 'stopAt.metric', 'stop at a loss'],
+    [
+      { earlyStopping: { metric: 'accuracy', patience: 1, minDelta: 0 } },
+      NUMBERS,
+      'earlyStopping.metric',
+      'watch the loss',
+    ],
     [{ metrics: ['recall'], stopAt: { metric: 'recall', value: 90 } }, CLASSES, 'stopAt.value', 'A recall is a share'],
   ])('is refused where %j does not fit, with a sentence', async (asked, dataset, field, words) => {
     expect(metricIssues(asked, dataset)).toEqual([{ field, message: expect.stringContaining(words) as string }]);

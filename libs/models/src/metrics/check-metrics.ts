@@ -16,14 +16,16 @@ const SHARES: Partial<Record<Metric, string>> = {
   recall: 'A recall',
 };
 
-type Checked = Partial<Pick<JobSpec, 'loss' | 'metrics' | 'topK' | 'stopAt'>>;
+type Checked = Partial<Pick<JobSpec, 'loss' | 'metrics' | 'topK' | 'stopAt' | 'earlyStopping'>>;
 
 /** Does what a job asks of its evaluations fit its data set and loss? Accuracy among the metrics of numbers is no mistake: it is there by default, and null. */
 export function metricIssues(spec: Checked, dataset: DatasetSummary): SpecIssue[] {
-  const { metrics = [], stopAt } = spec;
+  const { metrics = [], stopAt, earlyStopping } = spec;
   const issues = metrics.flatMap((metric) => unfit(metric, spec, dataset));
   if (stopAt?.metric === 'accuracy' && dataset.labelKind === 'number')
     issues.push({ field: 'stopAt.metric', message: 'A data set of numbers has no accuracy: stop at a loss' });
+  if (earlyStopping?.metric === 'accuracy' && dataset.labelKind === 'number')
+    issues.push({ field: 'earlyStopping.metric', message: 'A data set of numbers has no accuracy: watch the loss' });
   if (stopAt && dataset.labelKind === 'class' && SHARES[stopAt.metric] && !(stopAt.value >= 0 && stopAt.value <= 1))
     issues.push({
       field: 'stopAt.value',
