@@ -26,6 +26,7 @@ import type { OwnershipFence } from './ownership-fence.ts';
 import type { ShardPorts } from './ports.ts';
 import { ProblemReporter } from './problem-reporter.ts';
 import { PullAnswer } from './pull-answer.ts';
+import type { ReleaseReason, Served } from './served.ts';
 import type { ShardMetrics } from './shard.metrics.ts';
 import { loadShard } from './shard-loading.ts';
 import type { LoadedShard } from './shard-loading.ts';
@@ -52,8 +53,6 @@ export interface ServedShardParts {
   onNews: (shard: ServedShard) => void;
 }
 
-export type ReleaseReason = 'not-owner' | 'paused' | 'job-ended';
-
 type State = { kind: 'loading' } | { kind: 'serving'; snapshots: Snapshotter } | { kind: 'failed'; reason: string };
 
 /**
@@ -67,7 +66,7 @@ type State = { kind: 'loading' } | { kind: 'serving'; snapshots: Snapshotter } |
  * It does not serve before it has caught up with the log, so no reader ever sees a state older than what the last owner showed. Nor does
  * it act while the fence is down: it may have been replaced.
  */
-export class ServedShard {
+export class ServedShard implements Served {
   readonly jobId: string;
   readonly shard: number;
   readonly ownership: number;

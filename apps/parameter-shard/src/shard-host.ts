@@ -3,8 +3,10 @@ import { DownpourError } from '@downpour/contracts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Standing } from './ownership-fence.ts';
 import { OwnershipFence } from './ownership-fence.ts';
+import { ServedBatch } from './sandblaster/served-batch.ts';
+import type { ReleaseReason, Served } from './served.ts';
 import { ServedShard } from './served-shard.ts';
-import type { ReleaseReason, ServedShardParts } from './served-shard.ts';
+import type { ServedShardParts } from './served-shard.ts';
 
 /** Together they fit into what a stopping process has (SHUTDOWN_TIMEOUT_MS, 10 s). */
 const PREPARE_MS = 2500;
@@ -26,12 +28,12 @@ const TRUSTED: Standing = { confirmed: true, lapses: 0 };
 export class ShardHost {
   readonly fence: OwnershipFence;
   readonly #parts: ShardHostParts;
-  readonly #served = new Map<string, ServedShard>();
+  readonly #served = new Map<string, Served>();
   /** By key, until an old owner in this process has let go. */
   readonly #leaving = new Map<string, Promise<void>>();
   /** Newest ownership that a plan has named, by key. */
   readonly #ownerships = new Map<string, number>();
-  readonly #listeners = new Set<(shard: ServedShard) => void>();
+  readonly #listeners = new Set<(shard: Served) => void>();
   /** Takes no more shards. */
   #retiring = false;
   #stopping = false;
@@ -42,12 +44,12 @@ export class ShardHost {
     this.fence = new OwnershipFence({ standing, log, verify: () => this.#verify() });
   }
 
-  shards(): ServedShard[] {
+  shards(): Served[] {
     return [...this.#served.values()];
   }
 
   /** Calls back when a shard has something to tell at once. */
-  onNews(listener: (shard: ServedShard) => void): void {
+  onNews(listener: (shard: Served) => void): void {
     this.#listeners.add(listener);
   }
 
@@ -101,7 +103,7 @@ export class ShardHost {
   }
 
   /** @throws DownpourError not-owner: the caller's plan, or ours, is not the newest. */
-  find(jobId: string, shard: number, ownership?: number): ServedShard {
+  find(jobId: string, shard: number, ownership?: number): Served {
     const served = this.#served.get(keyOf(jobId, shard));
     if (served !== undefined && (ownership === undefined || served.ownership === ownership)) return served;
     throw new DownpourError(
@@ -145,9 +147,15 @@ export class ShardHost {
 
   #serve(plan: JobPlan, shard: number, ownership: number): void {
     const key = keyOf(plan.jobId, shard);
-    const parts = { ...this.#parts, fence: this.fence, onNews: (served: ServedShard) => this.#tell(served) };
+    const parts = { ...this.#parts, fence: this.fence, onNews: (served: Served) => this.#tell(served) };
     const after = this.#leaving.get(key) ?? Promise.resolve();
-    this.#served.set(key, new ServedShard(plan, shard, ownership, parts, after));
+    const { strategy } = plan.spec;
+    this.#served.set(
+      key,
+      strategy.kind === 'sandblaster'
+        ? new ServedBatch(plan, shard, ownership, strategy.history, parts, after)
+        : new ServedShard(plan, shard, ownership, parts, after),
+    );
     this.#parts.log.info({ job: plan.jobId, shard, ownership }, `Loading shard ${shard}`);
   }
 
@@ -173,7 +181,7 @@ export class ShardHost {
     this.#leaving.set(key, left);
   }
 
-  #tell(shard: ServedShard): void {
+  #tell(shard: Served): void {
     for (const listener of this.#listeners) listener(shard);
   }
 }

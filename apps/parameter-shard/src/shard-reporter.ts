@@ -1,7 +1,7 @@
 import type { ShardEvent } from '@downpour/contracts';
 import type { Logger } from '@downpour/platform';
 import type { ShardPorts } from './ports.ts';
-import type { ServedShard } from './served-shard.ts';
+import type { Served } from './served.ts';
 import type { ShardHost } from './shard-host.ts';
 import type { ShardMetrics } from './shard.metrics.ts';
 
@@ -21,7 +21,7 @@ export interface ShardReporterParts {
 /** Publishes what shards have done: at an interval, and at once what others wait for. Everything is cumulative, so a lost event costs nothing. */
 export class ShardReporter {
   readonly #parts: ShardReporterParts;
-  readonly #told = new WeakMap<ServedShard, { text: string; at: number }>();
+  readonly #told = new WeakMap<Served, { text: string; at: number }>();
   #timer: NodeJS.Timeout | undefined;
   #load = '';
 
@@ -60,7 +60,7 @@ export class ShardReporter {
     onLoad?.(load);
   }
 
-  #isNews(shard: ServedShard, event: ShardEvent): boolean {
+  #isNews(shard: Served, event: ShardEvent): boolean {
     const text = JSON.stringify({ ...event, at: '' });
     const told = this.#told.get(shard);
     const now = performance.now();
@@ -69,7 +69,7 @@ export class ShardReporter {
     return true;
   }
 
-  #tellNews(shard: ServedShard): void {
+  #tellNews(shard: Served): void {
     // Told at the interval once it is certain that it is still ours.
     if (!shard.owned || !this.#parts.host.fence.holds) return;
     const event = shard.event();

@@ -1,11 +1,10 @@
-import type { LedgerReply } from '@downpour/contracts';
+import type { LedgerReply, PullReply, PushPullReply } from '@downpour/contracts';
 import { ledgerRequestSchema, pullRequestSchema, pushPullRequestSchema, subjects } from '@downpour/contracts';
 import { FrameHandler } from '@downpour/nats';
 import { requireTensor } from '@downpour/tensor';
-import type { TensorFrame } from '@downpour/tensor';
+import type { OutgoingFrame, TensorFrame } from '@downpour/tensor';
 import { Controller } from '@nestjs/common';
 import { Payload } from '@nestjs/microservices';
-import type { PullAnswer } from './pull-answer.ts';
 import { ShardHost } from './shard-host.ts';
 
 /** What is asked of this process alone: parameters are only where they are owned, so no queue group. */
@@ -19,7 +18,7 @@ export class ShardController {
 
   /** Those that wait for others of their strategy take no time of anybody's. */
   @FrameHandler(subjects.pull('{instance}'), { concurrency: 1024 })
-  pull(@Payload() { header }: TensorFrame): PullAnswer | Promise<PullAnswer> {
+  pull(@Payload() { header }: TensorFrame): OutgoingFrame<PullReply> | Promise<OutgoingFrame<PullReply>> {
     const request = pullRequestSchema.parse(header);
     const served = this.#host.find(request.jobId, request.shard, request.ownership);
     const inStep = request.after !== undefined || request.clock !== undefined;
@@ -27,7 +26,7 @@ export class ShardController {
   }
 
   @FrameHandler(subjects.pushPull('{instance}'))
-  pushPull(@Payload() { header, tensors }: TensorFrame): PullAnswer<'pushPulled'> {
+  pushPull(@Payload() { header, tensors }: TensorFrame): OutgoingFrame<PushPullReply> {
     const request = pushPullRequestSchema.parse(header);
     const { jobId, shard } = request.push;
     const served = this.#host.find(jobId, shard, request.ownership);

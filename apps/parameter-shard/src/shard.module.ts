@@ -4,6 +4,7 @@ import { Captures } from './checkpoint/captures.ts';
 import { CheckpointComposer } from './checkpoint/composer.ts';
 import { CheckpointController } from './checkpoint/checkpoint.controller.ts';
 import { ShardController } from './shard.controller.ts';
+import { VectorsController } from './sandblaster/vectors.controller.ts';
 import { ShardHost } from './shard-host.ts';
 
 @Module({})
@@ -11,7 +12,7 @@ export class ShardModule {
   static forRoot(host: ShardHost, composer: CheckpointComposer): DynamicModule {
     return {
       module: ShardModule,
-      controllers: [ShardController, CheckpointController],
+      controllers: [ShardController, CheckpointController, VectorsController],
       providers: [
         { provide: ShardHost, useValue: host },
         { provide: CheckpointComposer, useValue: composer },
