@@ -1,4 +1,5 @@
 import type {
+  JobPlan,
   LedgerReply,
   PullReply,
   PullRequest,

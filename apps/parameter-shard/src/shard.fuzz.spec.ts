@@ -76,7 +76,7 @@ describe('a parameter-shard that is sent nonsense', () => {
       ifNotVersion: -1,
       encoding: 'float32',
     });
-    const data = answer.tensors['parameters']!.data as Float32Array;
+    const data = answer.tensors!['parameters']!.data as Float32Array;
     return new Uint8Array(data.slice().buffer);
   };
 

@@ -145,6 +145,8 @@ export type { UpdateRuleSpec } from './update-rule.ts';
 export { describeIssues } from './describe-issues.ts';
 export type { FieldIssue } from './describe-issues.ts';
 export {
+  portionReplySchema,
+  portionRequestSchema,
   restoreVectorsReplySchema,
   restoreVectorsRequestSchema,
   vectorOperationSchema,
@@ -152,6 +154,8 @@ export {
   vectorOperationsRequestSchema,
 } from './messages/vector-operations.ts';
 export type {
+  PortionReply,
+  PortionRequest,
   RestoreVectorsReply,
   RestoreVectorsRequest,
   VectorOperation,

@@ -15,6 +15,7 @@ import { reconcilePreparing } from './reconcile/preparing.ts';
 import { reconcileQueued } from './reconcile/queued.ts';
 import type { PlaceInLine } from './reconcile/queued.ts';
 import { tellChanges } from './reconcile/tell-changes.ts';
+import { endSandblaster } from './reconcile/sandblaster.ts';
 import { reconcileTraining } from './reconcile/training.ts';
 import { judge, messageOf, pauseMs } from './retry.ts';
 import type { Load } from './shard-owners.ts';
@@ -66,6 +67,7 @@ export class Coordinator {
     const patience = new Promise((resolve) => (timer = setTimeout(resolve, STOP_PATIENCE_MS)));
     await Promise.race([Promise.allSettled(this.#underWay), patience]);
     clearTimeout(timer);
+    await Promise.all([...this.#runs.values()].map((run) => endSandblaster(run)));
     this.#runs.clear();
   }
 
@@ -131,6 +133,7 @@ export class Coordinator {
   async #reconcile(run: JobRun): Promise<void> {
     await announce(run);
     const { state } = run.record;
+    if (state !== 'training') await endSandblaster(run);
     if (run.ended) {
       await reconcileEnded(run);
       this.#forget(run.id);

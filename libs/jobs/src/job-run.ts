@@ -16,6 +16,7 @@ import type {
   Revised,
 } from './ports.ts';
 
+import type { SandblasterRun } from './sandblaster/sandblaster-run.ts';
 import { available } from './waiting.ts';
 
 /** Records keep this many evaluations. */
@@ -64,6 +65,10 @@ export class JobRun {
   /** The checkpoint that is being written. */
   checkpointing: { number: number; outcome: { manifest: CheckpointManifest } | { error: unknown } | null } | null =
     null;
+  /** Main loop of a sandblaster job. */
+  sandblaster: SandblasterRun | null = null;
+  sandblasterFailures = 0;
+  sandblasterAfter = 0;
   checkpointAttempts = 0;
   checkpointAfter = 0;
   /** What the shards of a job that pauses had settled at the last look. */

@@ -55,6 +55,20 @@ function checkLog(log: PushLogSpec, layout: ParameterLayout): void {
   );
 }
 
+/** What L-BFGS cannot do with. @throws DownpourError `invalid-request` */
+function checkSandblaster(spec: JobSpec, layout: ParameterLayout): void {
+  const refuse = (field: string, why: string) => {
+    throw new DownpourError('invalid-request', `strategy sandblaster ${why}`, { field });
+  };
+  if (layout.trainableLength < layout.length)
+    refuse('model', 'trains no model with state, such as BatchNormalization: its loss depends on the batch');
+  if (spec.encoding.gradients !== 'float32' || spec.encoding.parameters !== 'float32')
+    refuse('encoding', 'needs gradients and parameters in float32: a line search sees what an encoding takes away');
+  if (spec.resumeFrom !== undefined)
+    refuse('resumeFrom', 'begins afresh from a checkpoint: take warmStartFrom, or pause and resume the job itself');
+  if (spec.keepLog) refuse('keepLog', 'has no push log to keep');
+}
+
 /**
  * The plan of a prepared job. `manifest`: of the checkpoint it begins from.
  * @throws DownpourError `invalid-request` when the spec asks for more shards than the model can be cut into, for too few to hold it, or to begin from
@@ -70,6 +84,11 @@ export function makePlan(
 ): JobPlan {
   const { layout, topology, loss } = prepared;
   const spec: JobSpec = { ...job.spec, loss };
+  if (spec.strategy.kind === 'sandblaster') {
+    checkSandblaster(spec, layout);
+    // Pushes go straight to the shards, and iterations are stored: there is nothing to replay.
+    spec.log = { ...spec.log, storage: 'none' };
+  }
   checkLog(spec.log, layout);
   const ranges = placeParameters(layout, shardCount(spec, layout, loads.size), spec.placement, spec.updateRule);
   const chunks = chunkPlanOf(spec, dataset);

@@ -9,11 +9,17 @@ import type {
   JobRecord,
   Member,
   MissingChunks,
+  PortionReply,
+  PortionRequest,
   PrepareReply,
   PrepareRequest,
   PushLogSpec,
+  RestoreVectorsReply,
+  RestoreVectorsRequest,
   ShardControl,
   ShardLedger,
+  VectorOperationsReply,
+  VectorOperationsRequest,
 } from '@downpour/contracts';
 
 /** A stored value with the revision that an update must name. */
@@ -73,6 +79,11 @@ export interface CoordinatorPort {
   publishControl(jobId: string, shard: number, control: ShardControl): Promise<void>;
   /** Whether a worker has anything of the job in hand, or may yet take something. */
   holds(instance: string, jobId: string): Promise<boolean>;
+  /** One round of a sandblaster shard, or a way back to an iteration. @throws DownpourError conflict: restore */
+  operateVectors(instance: string, request: VectorOperationsRequest): Promise<VectorOperationsReply>;
+  restoreVectors(instance: string, request: RestoreVectorsRequest): Promise<RestoreVectorsReply>;
+  /** Answers workers that ask for portions of a job until the returned function is called. */
+  servePortions(jobId: string, answer: (request: PortionRequest) => Promise<PortionReply>): () => void;
   /** Writes a checkpoint, replacing one of that number. May take minutes. */
   composeCheckpoint(request: ComposeCheckpointRequest): Promise<CheckpointManifest>;
   /** @throws DownpourError not-found */

@@ -6,9 +6,12 @@ import {
   holdsReplySchema,
   ledgerReplySchema,
   objects,
+  portionRequestSchema,
   prepareReplySchema,
+  restoreVectorsReplySchema,
   streams,
   subjects,
+  vectorOperationsReplySchema,
 } from '@downpour/contracts';
 import type {
   CheckpointManifest,
@@ -20,12 +23,19 @@ import type {
   LedgerReply,
   Member,
   MissingChunks,
+  PortionReply,
+  PortionRequest,
   PrepareReply,
   PrepareRequest,
   PushLogSpec,
+  RestoreVectorsReply,
+  RestoreVectorsRequest,
+  VectorOperationsReply,
+  VectorOperationsRequest,
   ShardControl,
 } from '@downpour/contracts';
 import type { CoordinatorPort, ShardAccount } from '@downpour/jobs';
+import { decodeFrame, encodeFrame } from '@downpour/tensor';
 import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import type { StreamConfig } from '@nats-io/jetstream';
 import { nanos } from '@nats-io/nats-core';
@@ -64,6 +74,7 @@ const ENQUEUE_SILENCE_MS = 15_000;
 const ORPHAN_MS = 600_000;
 const LEDGER_SILENCE_MS = 3000;
 const HOLDS_SILENCE_MS = 2000;
+const VECTORS_SILENCE_MS = 5000;
 const COMPOSE_SILENCE_MS = 10_000;
 /** A log that is full for so long is tried again at the next look. */
 const CONTROL_MS = 5000;
@@ -191,6 +202,33 @@ export class NatsCoordinatorPort implements CoordinatorPort {
     return (await this.#parts.requests.request(subjects.holds(instance), request, undefined, options)).header.holds;
   }
 
+  async operateVectors(instance: string, request: VectorOperationsRequest): Promise<VectorOperationsReply> {
+    const options = { timeoutMs: VECTORS_SILENCE_MS, reply: vectorOperationsReplySchema };
+    const subject = subjects.vectorOperations(instance);
+    return (await this.#parts.requests.request(subject, request, undefined, options)).header;
+  }
+
+  async restoreVectors(instance: string, request: RestoreVectorsRequest): Promise<RestoreVectorsReply> {
+    const options = { timeoutMs: VECTORS_SILENCE_MS, reply: restoreVectorsReplySchema };
+    const subject = subjects.restoreVectors(instance);
+    return (await this.#parts.requests.request(subject, request, undefined, options)).header;
+  }
+
+  servePortions(jobId: string, answer: (request: PortionRequest) => Promise<PortionReply>): () => void {
+    const subscription = this.#parts.link.nc.subscribe(subjects.portion(jobId), {
+      callback: (error, message) => {
+        if (error !== null) return;
+        const parsed = portionRequestSchema.safeParse(headerOf(message.data));
+        if (!parsed.success) return;
+        void answer(parsed.data).then(
+          (reply) => message.respond(encodeFrame(reply)),
+          () => undefined,
+        );
+      },
+    });
+    return () => subscription.unsubscribe();
+  }
+
   async composeCheckpoint(request: ComposeCheckpointRequest): Promise<CheckpointManifest> {
     const options = { timeoutMs: COMPOSE_SILENCE_MS, reply: composeCheckpointReplySchema };
     return (await this.#parts.requests.request(subjects.composeCheckpoint, request, undefined, options)).header
@@ -255,4 +293,13 @@ const logRefusal = (cause: unknown, replicas: number, maxBytes: number | null): 
       { cause },
     );
   return new DownpourError('unavailable', `NATS cannot keep the push log of the job: ${messageOf(cause)}`, { cause });
+};
+
+/** Nothing that can be read is answered by nothing. */
+const headerOf = (bytes: Uint8Array): unknown => {
+  try {
+    return decodeFrame(bytes).header;
+  } catch {
+    return null;
+  }
 };

@@ -53,6 +53,8 @@ export interface PushRequest {
   examples: number;
   /** Where the parameters go that come with the answer, this gradient in them; only for a client that `pushPulls`. */
   pull?: PulledParameters;
+  /** sandblaster only: sum of the loss over the examples. */
+  loss?: number;
   /** The gradient is not finite: it is not sent, but every shard is told, so that all drop this push alike. */
   bad?: true;
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { chunkTaskSchema } from './chunk.ts';
 
 const vector = z.string().min(1).max(40);
 /** Any float64: what has overflowed must be told, too. */
@@ -81,3 +82,26 @@ export const restoreVectorsReplySchema = z.strictObject({
   version: z.int().min(0).describe('No point of a later session may have this version or a lower one'),
 });
 export type RestoreVectorsReply = z.infer<typeof restoreVectorsReplySchema>;
+
+const portionKey = z.strictObject({ epoch: z.int().min(0), chunk: z.int().min(0) });
+/**
+ * A worker tells the coordinator what it has finished, or will not, and asks for a portion of a sandblaster job. Subject `subjects.portion(jobId)`; answered by
+ * whoever coordinates the job.
+ */
+export const portionRequestSchema = z.strictObject({
+  type: z.literal('portion'),
+  v: z.literal(1),
+  jobId: z.string(),
+  worker: z.string(),
+  waitMs: z.int().min(0).nullable().describe('Answered without one after so long; null: none is wanted'),
+  finished: z.array(portionKey).max(100),
+  returned: z.array(portionKey).max(100),
+});
+export type PortionRequest = z.infer<typeof portionRequestSchema>;
+export const portionReplySchema = z.strictObject({
+  type: z.literal('portion'),
+  v: z.literal(1),
+  task: chunkTaskSchema.nullable(),
+  delivery: z.int().min(0),
+});
+export type PortionReply = z.infer<typeof portionReplySchema>;

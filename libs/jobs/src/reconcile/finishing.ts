@@ -1,5 +1,5 @@
-import type { JobPlan, ShardLedger, ShardPlacement } from '@downpour/contracts';
-import { accountsProblem, DownpourError, missingPushes } from '@downpour/contracts';
+import type { ChunkPlan, JobPlan, ShardLedger, ShardPlacement } from '@downpour/contracts';
+import { accountsProblem, DownpourError, missingPushes, pushesInEpoch, settledPushes } from '@downpour/contracts';
 import { isToStop } from '../early-stopping.ts';
 import { coordinationOf } from '../job-record.ts';
 import { endCheckpoint } from './checkpoints.ts';
@@ -42,8 +42,10 @@ async function succeed(run: JobRun, plan: JobPlan): Promise<void> {
   const evaluation = run.tracker.finalEvaluation;
   if (evaluation === null) return;
   const stopped = isToStop(run.folded());
-  const { ledger, silent } = await closeLedgers(run, plan);
-  const problem = accountsProblem(ledger, plan.chunks, plan.shards.length, stopped);
+  const closed = await closeLedgers(run, plan);
+  const { silent } = closed;
+  const { ledger, chunks } = asPlanned(plan, closed.ledger);
+  const problem = accountsProblem(ledger, chunks, plan.shards.length, stopped);
   if (problem !== null) {
     if (silent.length === 0) return run.fail(`The ledger does not add up: ${problem}`);
     if (run.now - run.movedAt > run.options.stalledJobMs)
@@ -68,6 +70,16 @@ async function succeed(run: JobRun, plan: JobPlan): Promise<void> {
       stoppedEarly: ledger.some((shard) => missingPushes(shard) > 0),
     },
   });
+}
+
+/** How many evaluations L-BFGS takes is known at its end: `epochs` were the most. Every shard must have the same, and each whole. */
+function asPlanned(plan: JobPlan, ledgers: ShardLedger[]): { ledger: ShardLedger[]; chunks: ChunkPlan } {
+  const { chunks } = plan;
+  if (plan.spec.strategy.kind !== 'sandblaster') return { ledger: ledgers, chunks };
+  const portions = pushesInEpoch(chunks);
+  const epochs = Math.ceil(Math.max(...ledgers.map(settledPushes)) / portions);
+  const ledger = ledgers.map((account) => ({ ...account, expected: epochs * portions }));
+  return { ledger, chunks: { ...chunks, epochs } };
 }
 
 /** Each shard's own account; of those that do not answer (`silent`) the last that was heard. */

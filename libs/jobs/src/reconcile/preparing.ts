@@ -28,7 +28,7 @@ export async function reconcilePreparing(run: JobRun, loads: () => Map<string, L
     });
     const manifest = await originManifest(run);
     const plan = makePlan(run.record, summary, prepared, cluster.members(), loads(), manifest);
-    const { logBytes } = await cluster.createStreams(run.id, { ...spec.log, keep: spec.keepLog });
+    const { logBytes } = await cluster.createStreams(run.id, { ...plan.spec.log, keep: spec.keepLog });
     // Shards take their snapshots by what the log really has.
     const log = { ...plan.spec.log, ...(logBytes !== null && { maxBytes: logBytes }) };
     await run.savePlan({ ...plan, spec: { ...plan.spec, log } });

@@ -8,6 +8,7 @@ import { available } from '../waiting.ts';
 import { followControl } from './control.ts';
 import { askQuietShards } from './ask-quiet-shards.ts';
 import { mostlyBad } from './mostly-bad.ts';
+import { followSandblaster } from './sandblaster.ts';
 import { followCheckpoints } from './checkpoints.ts';
 import { watchStall } from './watch-stall.ts';
 
@@ -20,6 +21,13 @@ export async function reconcileTraining(run: JobRun): Promise<void> {
   if (bad !== null) return run.fail(bad);
   await askQuietShards(run);
   const stopped = isToStop(run.folded());
+  if (plan.spec.strategy.kind === 'sandblaster') {
+    if (await followSandblaster(run, plan, stopped)) return finishTraining(run, stopped);
+    if (run.ended) return;
+    await followCheckpoints(run);
+    await watchStall(run);
+    return run.saveProgress();
+  }
   if (stopped || run.tracker.complete(plan.shards.length)) return finishTraining(run, stopped);
   // Without a sharder nobody cuts chunks; watchStall says so.
   if (available(run.deps.cluster.members(), 'data-sharder').length > 0) await fillQueue(run);

@@ -31,7 +31,8 @@ export async function watchStall(run: JobRun): Promise<void> {
   if (quietMs > run.options.stalledJobMs) return run.fail(`${stallReason(run, quietMs)}; it was given up`);
   const late = run.tracker.ledgers(plan.shards.length).some(({ lateDropped }) => lateDropped > 0);
   const healMs = plan.spec.log.storage === 'none' || late ? run.options.healUnloggedMs : run.options.healMs;
-  if (quietMs > healMs && run.now - run.healedAt > healMs) await giveOutMissing(run);
+  const queued = plan.spec.strategy.kind !== 'sandblaster';
+  if (queued && quietMs > healMs && run.now - run.healedAt > healMs) await giveOutMissing(run);
   await run.say(quietMs > run.options.quietJobMs ? stallReason(run, quietMs) : null);
 }
 

@@ -101,6 +101,16 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
     return new Date(this.nowMs).toISOString();
   }
 
+  operateVectors(): Promise<never> {
+    return Promise.reject(new Error('not played here'));
+  }
+  restoreVectors(): Promise<never> {
+    return Promise.reject(new Error('not played here'));
+  }
+  servePortions(): () => void {
+    return () => undefined;
+  }
+
   members(): Member[] {
     return [...this.alive.values()];
   }

@@ -90,7 +90,7 @@ export class NatsParameterClient implements ParameterClient {
     const { instance, publisher, plan } = this.#options;
     const { jobId } = plan;
     const { shards } = this.#asker.plan();
-    const { gradient, versions, epoch, chunk, push, examples, pull, bad } = request;
+    const { gradient, versions, epoch, chunk, push, examples, pull, bad, loss } = request;
     const either = this.#with(signal);
     const leave = await this.#window.enter(1, either);
     const places: number[] = [];
@@ -111,6 +111,7 @@ export class NatsParameterClient implements ParameterClient {
             examples,
             worker: instance,
             ...(bad && { bad }),
+            ...(loss !== undefined && { loss }),
           } as const;
           const tensors = () => (bad ? this.#memory.none() : this.#memory.encode(gradient, shard, ranges));
           if (this.pushPulls) return this.#pushPull(header, tensors, ranges, pull ?? null, all);
@@ -181,10 +182,13 @@ export class NatsParameterClient implements ParameterClient {
     };
     await this.#asker.ask(shard, 'reader', signal, async ({ instance, ownership, ranges }, options) => {
       // Without a log a new owner may have gone back, and come by the same version with other values.
-      const ifNotVersion = this.pushPulls ? -1 : (into.versions[shard] ?? -1);
+      // A point of Sandblaster has a version that no other has.
+      const sandblaster = spec.strategy.kind === 'sandblaster';
+      const ifNotVersion = this.pushPulls && !sandblaster ? -1 : (into.versions[shard] ?? -1);
+      const accepted = sandblaster && exact ? ({ accepted: true } as const) : {};
       const { header, tensors } = await this.#options.requests.request(
         subjects.pull(instance),
-        { type: 'pull', v: 1, jobId, shard, ownership, ifNotVersion, encoding, ...waits, ...(chunk && { chunk }) },
+        { type: 'pull', v: 1, jobId, shard, ownership, ifNotVersion, encoding, ...accepted, ...waits, ...(chunk && { chunk }) },
         undefined,
         { ...options, reply: pullReplySchema, check: this.#isOf(shard, ranges) },
       );
