@@ -94,9 +94,15 @@ export class ChunkAhead {
   }
 
   async #fetch(job: ServedJob, task: ChunkTask): Promise<Examples> {
-    const { chunks } = job.plan;
+    const { chunks, spec } = job.plan;
+    const bounds = chunkBounds(chunks, task.chunk);
+    // The same examples in every evaluation.
+    if (spec.strategy.kind === 'sandblaster')
+      return job.portions.get(task.chunk, () =>
+        this.#verbs.fetchExamples(job.plan, { split: 'train', order: null, ...bounds }, job.abort.signal),
+      );
     const order = { seed: chunks.seed, epoch: task.epoch };
-    const request = { split: 'train', order, ...chunkBounds(chunks, task.chunk) } as const;
+    const request = { split: 'train', order, ...bounds } as const;
     return this.#verbs.fetchExamples(job.plan, request, job.abort.signal);
   }
 }

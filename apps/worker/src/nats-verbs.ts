@@ -1,4 +1,5 @@
 import type {
+  ChunkTask,
   ExamplesReply,
   ExamplesRequest,
   JobEvent,
@@ -18,7 +19,8 @@ import type { Examples } from '@downpour/training';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkExamples } from './examples-reply.ts';
 import { PaddedReplica } from './padded-replica.ts';
-import type { WorkerVerbs } from './ports.ts';
+import { PortionQueue } from './portion-queue.ts';
+import type { TaskQueue, WorkerVerbs } from './ports.ts';
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 3000;
@@ -54,7 +56,9 @@ export class NatsVerbs implements WorkerVerbs {
     parts.publisher.onWaiting((jobId, why) => this.#tellWaiting(jobId, why));
   }
 
-  async openChunks(jobId: string) {
+  async openChunks(jobId: string, plan: JobPlan): Promise<TaskQueue<ChunkTask>> {
+    const { requests, instance } = this.#parts;
+    if (plan.spec.strategy.kind === 'sandblaster') return new PortionQueue(requests, jobId, instance);
     return this.#parts.chunks.open(jobId);
   }
 

@@ -29,7 +29,8 @@ export interface TaskQueue<Task> {
 
 /** The worker's verbs: all it asks of NATS and TensorFlow. `nats-verbs.ts` and `engine` are behind them, fakes in tests. */
 export interface WorkerVerbs {
-  openChunks(jobId: string): Promise<TaskQueue<ChunkTask>>;
+  /** `plan` says whether they come from a queue or, of a sandblaster job, from its coordinator. */
+  openChunks(jobId: string, plan: JobPlan): Promise<TaskQueue<ChunkTask>>;
   openParameters(plan: JobPlan): Promise<ParameterClient & { close(): Promise<void> }>;
   openReplica(plan: JobPlan): Promise<Replica>;
   /** Waits, with growing pauses, while no data sharder answers. Rejects with what a sharder says is wrong. */

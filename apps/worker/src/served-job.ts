@@ -1,9 +1,12 @@
-import type { ChunkTask, JobPlan } from '@downpour/contracts';
+import type { ChunkTask, JobEvent, JobPlan } from '@downpour/contracts';
 import { controlOf } from '@downpour/contracts';
 import type { ParameterClient, Replica, ReplicaOptions } from '@downpour/training';
-import { DownpourReplica } from '@downpour/training';
+import { DownpourReplica, SandblasterReplica } from '@downpour/training';
+import { PortionCache } from './portion-cache.ts';
 import type { TaskQueue, WorkerVerbs } from './ports.ts';
 
+/** What trains its chunks, by the job's strategy. */
+type ReplicaLoop = Pick<DownpourReplica, 'trainChunk' | 'close'>;
 type Parameters = ParameterClient & { close(): Promise<void> };
 
 /** Pauses after the first, second, ... failure in a row, so that another worker may take the chunk. */
@@ -21,6 +24,7 @@ export class ServedJob {
   readonly abort = new AbortController();
   /** A fatal problem was reported: nothing more is taken of it until the coordinator has decided. */
   condemned = false;
+  readonly portions = new PortionCache();
   readonly #instance: string;
   readonly #verbs: WorkerVerbs;
   readonly #options: ReplicaOptions;
@@ -28,7 +32,7 @@ export class ServedJob {
   #chunks: Promise<TaskQueue<ChunkTask>> | null = null;
   #parameters: Promise<Parameters> | null = null;
   #replica: Promise<Replica> | null = null;
-  #downpour: Promise<DownpourReplica> | null = null;
+  #downpour: Promise<ReplicaLoop> | null = null;
   #failures = 0;
   #pausedUntilMs = 0;
 
@@ -80,7 +84,7 @@ export class ServedJob {
   }
 
   chunks(): Promise<TaskQueue<ChunkTask>> {
-    return (this.#chunks ??= this.#kept(this.#verbs.openChunks(this.jobId), () => (this.#chunks = null)));
+    return (this.#chunks ??= this.#kept(this.#verbs.openChunks(this.jobId, this.#plan), () => (this.#chunks = null)));
   }
 
   parameters(): Promise<Parameters> {
@@ -91,7 +95,7 @@ export class ServedJob {
     return (this.#replica ??= this.#kept(this.#verbs.openReplica(this.plan), () => (this.#replica = null)));
   }
 
-  downpour(): Promise<DownpourReplica> {
+  downpour(): Promise<ReplicaLoop> {
     return (this.#downpour ??= this.#kept(this.#openDownpour(), () => (this.#downpour = null)));
   }
 
@@ -132,20 +136,19 @@ export class ServedJob {
     ]);
   }
 
-  async #openDownpour(): Promise<DownpourReplica> {
+  async #openDownpour(): Promise<ReplicaLoop> {
     const [parameters, replica] = await Promise.all([this.parameters(), this.replica()]);
-    return new DownpourReplica(
-      {
-        plan: this.plan,
-        rateFactor: () => controlOf(this.#plan).learningRateFactor,
-        instance: this.#instance,
-        parameters,
-        replica,
-        report: (event) => this.#verbs.report(this.jobId, event),
-        signal: this.abort.signal,
-      },
-      this.#options,
-    );
+    const context = {
+      plan: this.plan,
+      rateFactor: () => controlOf(this.#plan).learningRateFactor,
+      instance: this.#instance,
+      parameters,
+      replica,
+      report: (event: JobEvent) => this.#verbs.report(this.jobId, event),
+      signal: this.abort.signal,
+    };
+    const Loop = this.#plan.spec.strategy.kind === 'sandblaster' ? SandblasterReplica : DownpourReplica;
+    return new Loop(context, this.#options);
   }
 
   #kept<T>(opening: Promise<T>, forget: () => void): Promise<T> {

@@ -2,6 +2,7 @@ export { DownpourReplica } from './downpour-replica.ts';
 export { FairShare } from './fair-share.ts';
 export { Lbfgs } from './sandblaster/lbfgs.ts';
 export { PortionBoard } from './sandblaster/portion-board.ts';
+export { SandblasterReplica } from './sandblaster/sandblaster-replica.ts';
 export { stepSeed } from './step-seed.ts';
 export type { ChunkOutcome, ReplicaOptions, TrainChunkOptions } from './downpour-replica.ts';
 export type { ChunkReport } from './progress-reporter.ts';

@@ -34,7 +34,8 @@ export class SandblasterRun {
     const { plan, cluster } = parts;
     const { strategy } = plan.spec;
     this.owners = ownersOf(plan);
-    const alive = () => new Set(cluster.members().flatMap(({ role, instance }) => (role === 'worker' ? [instance] : [])));
+    const alive = () =>
+      new Set(cluster.members().flatMap(({ role, instance }) => (role === 'worker' ? [instance] : [])));
     this.desk = new PortionDesk(plan, alive, strategy.kind !== 'sandblaster' || strategy.backupPortions);
     this.#done = this.#run(parts).finally(parts.onChange);
   }

@@ -114,7 +114,9 @@ export class ShardVectors implements BatchObjective {
     // The loss is of the whole model: each shard tells the same.
     const kinds = operations.filter(({ op }) => op === 'dot' || op === 'gathered');
     return kinds.map(({ op }, at) =>
-      op === 'gathered' ? (replies[0]?.scalars[at] ?? NaN) : replies.reduce((sum, { scalars }) => sum + scalars[at]!, 0),
+      op === 'gathered'
+        ? (replies[0]?.scalars[at] ?? NaN)
+        : replies.reduce((sum, { scalars }) => sum + scalars[at]!, 0),
     );
   }
 
@@ -122,7 +124,15 @@ export class ShardVectors implements BatchObjective {
     const { jobId } = this.#plan;
     const session = this.#session;
     return this.#all((shard, instance, ownership) =>
-      this.#port.restoreVectors(instance, { type: 'restoreVectors', v: 1, jobId, shard, ownership, session, iteration }),
+      this.#port.restoreVectors(instance, {
+        type: 'restoreVectors',
+        v: 1,
+        jobId,
+        shard,
+        ownership,
+        session,
+        iteration,
+      }),
     );
   }
 
@@ -136,7 +146,8 @@ export class ShardVectors implements BatchObjective {
           try {
             return await ask(shard, instance, ownership);
           } catch (error) {
-            const passing = error instanceof DownpourError && ['timeout', 'unavailable', 'loading'].includes(error.code);
+            const passing =
+              error instanceof DownpourError && ['timeout', 'unavailable', 'loading'].includes(error.code);
             if (!passing || performance.now() > until) throw error;
             await sleep(RETRY_MS, undefined, { signal: this.#signal });
           }

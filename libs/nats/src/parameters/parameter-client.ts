@@ -188,7 +188,18 @@ export class NatsParameterClient implements ParameterClient {
       const accepted = sandblaster && exact ? ({ accepted: true } as const) : {};
       const { header, tensors } = await this.#options.requests.request(
         subjects.pull(instance),
-        { type: 'pull', v: 1, jobId, shard, ownership, ifNotVersion, encoding, ...accepted, ...waits, ...(chunk && { chunk }) },
+        {
+          type: 'pull',
+          v: 1,
+          jobId,
+          shard,
+          ownership,
+          ifNotVersion,
+          encoding,
+          ...accepted,
+          ...waits,
+          ...(chunk && { chunk }),
+        },
         undefined,
         { ...options, reply: pullReplySchema, check: this.#isOf(shard, ranges) },
       );
