@@ -72,6 +72,12 @@ describe('L-BFGS by broadcast scalars', () => {
     },
   );
 
+  it('does not take the beginning for the end of a descent', async () => {
+    const state = await new Lbfgs(new MemoryObjective(rosenbrock, [-1.2, 1])).run();
+    expect(state.iteration).toBeGreaterThan(20);
+    expect(state.loss).toBeLessThan(1e-6);
+  });
+
   it('needs two rounds for an evaluation, and one at the end', async () => {
     const objective = new MemoryObjective(rosenbrock, [-1.2, 1]);
     const { evaluations } = await new Lbfgs(objective, FINE).run();

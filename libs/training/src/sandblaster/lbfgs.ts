@@ -108,7 +108,7 @@ export class Lbfgs {
       sg: [],
       yg: [],
     };
-    return this.#accept(state, Infinity);
+    return this.#accept(state, null);
   }
 
   async #iterate(state: LbfgsState): Promise<void> {
@@ -184,12 +184,13 @@ export class Lbfgs {
     return this.#objective.evaluate([...before, ...move], l2 === 0 ? then : [axpy(l2, 'point', 'gradient'), ...then]);
   }
 
-  async #accept(state: LbfgsState, lossBefore: number): Promise<LbfgsState> {
+  async #accept(state: LbfgsState, lossBefore: number | null): Promise<LbfgsState> {
     const { maxIterations, maxEvaluations, gradientTolerance, lossTolerance } = this.#options;
     const { loss, iteration, evaluations, gradientSquare, pointSquare } = state;
     let stopped: StopReason | null = null;
     if (Math.sqrt(gradientSquare) <= gradientTolerance * Math.max(1, Math.sqrt(pointSquare))) stopped = 'gradient';
-    else if (lossBefore - loss <= lossTolerance * Math.max(Math.abs(lossBefore), Math.abs(loss))) stopped = 'loss';
+    else if (lossBefore !== null && lossBefore - loss <= lossTolerance * Math.max(Math.abs(lossBefore), Math.abs(loss)))
+      stopped = 'loss';
     else if (iteration >= maxIterations) stopped = 'iterations';
     else if (evaluations >= maxEvaluations) stopped = 'evaluations';
     return this.#store({ ...state, stopped }, [copy('point', 'base'), copy('gradient', 'baseGradient')]);
