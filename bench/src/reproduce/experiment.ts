@@ -5,6 +5,8 @@ export interface ReproduceOptions {
   /** Every step of a worker takes at least so long. */
   paddingMs: number;
   results: string;
+  /** Figure 5 takes from the results of figure 4 what is there. */
+  reuse: boolean;
 }
 
 export interface ExperimentContext {

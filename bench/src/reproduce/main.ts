@@ -24,6 +24,7 @@ ${EXPERIMENTS.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n
   --seeds LIST         default 1,2,3
   --padding-ms N       least time of a step, default 50
   --results DIR        default bench/results/reproduce
+  --reuse              figure5: what figure4 has measured into the same folder is not measured again
   --help               print this`;
 
 const stop = new AbortController();
@@ -46,6 +47,7 @@ try {
       seeds: { type: 'string', default: '1,2,3' },
       'padding-ms': { type: 'string', default: '50' },
       results: { type: 'string', default: path.resolve(import.meta.dirname, '../../results/reproduce') },
+      reuse: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -53,6 +55,7 @@ try {
     seeds: values.seeds.split(',').map(Number),
     paddingMs: Number(values['padding-ms']),
     results: values.results,
+    reuse: values.reuse,
   };
   if (values.help || positionals.length === 0) console.log(HELP);
   else for (const experiment of positionals.map(named)) await run(experiment, options);

@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import type { JobSpecInput } from '@downpour/contracts';
 import { Cluster } from '../harness/cluster.ts';
-import { CLUSTER, TRAIN_EXAMPLES, baseJob, type ExperimentContext } from './experiment.ts';
+import { CLUSTER, TRAIN_EXAMPLES, baseJob, type ExperimentContext, type ReproduceOptions } from './experiment.ts';
 import { WorkerFleet } from './worker-fleet.ts';
 import { crossing, watchJob, type Watched } from './watch-job.ts';
 
@@ -33,12 +35,13 @@ export interface TimedRun {
   problems: string[];
 }
 
-/** In one process nothing is measured twice: `figure4 figure5` share runs. */
+/** In one process nothing is measured twice: `figure4 figure5` share runs; with --reuse so do two processes, by the results of figure 4. */
 const measured = new Map<string, TimedRun>();
 
 /** Each way with each seed. Jobs stop at the first evaluation that reaches the target; where it was reached is read off the line between two evaluations. */
 export async function timeToAccuracy(ways: readonly Way[], context: ExperimentContext): Promise<TimedRun[]> {
   const { options, signal, progress } = context;
+  if (options.reuse) remember(options);
   const missing = ways.filter(({ name }) => options.seeds.some((seed) => !measured.has(`${name} ${seed}`)));
   if (missing.length > 0) {
     const cluster = await Cluster.start(CLUSTER);
@@ -49,6 +52,7 @@ export async function timeToAccuracy(ways: readonly Way[], context: ExperimentCo
         await fleet.be(new Array<number>(way.workers).fill(options.paddingMs));
         const { meter } = fleet;
         for (const seed of options.seeds) {
+          if (measured.has(`${way.name} ${seed}`)) continue;
           progress(`${way.name}, seed ${seed}`);
           const spec: JobSpecInput = {
             ...baseJob(seed),
@@ -67,6 +71,17 @@ export async function timeToAccuracy(ways: readonly Way[], context: ExperimentCo
     }
   }
   return ways.flatMap(({ name }) => options.seeds.map((seed) => measured.get(`${name} ${seed}`)!));
+}
+
+/** @throws Error when these were measured with another padding */
+function remember({ results, paddingMs }: ReproduceOptions): void {
+  const before = JSON.parse(readFileSync(path.join(results, 'figure4.json'), 'utf8')) as {
+    paddingMs: number;
+    data: { runs: TimedRun[] };
+  };
+  if (before.paddingMs !== paddingMs)
+    throw new Error(`Figure 4 was measured with --padding-ms ${before.paddingMs}: give the same, or leave out --reuse`);
+  for (const run of before.data.runs) measured.set(`${run.way} ${run.seed}`, run);
 }
 
 function timed({ name, workers }: Way, seed: number, watched: Watched): TimedRun {
