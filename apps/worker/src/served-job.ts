@@ -18,7 +18,7 @@ const PAUSES_MS = [250, 500, 1000, 2000, 5000];
  */
 export class ServedJob {
   #plan: JobPlan;
-  /** Aborted when what is in hand is to be given back after its step, for a pause that the others of its step are in as well. */
+  /** Aborted when what is in hand is to be given back after its step, for the others of its step take no more: a pause, or the end. */
   readonly #rest = new AbortController();
   /** Aborted when the job is over for this worker. */
   readonly abort = new AbortController();
@@ -51,7 +51,8 @@ export class ServedJob {
   follow(plan: JobPlan): void {
     const before = JSON.stringify(controlOf(this.#plan).strategy);
     this.#plan = plan;
-    if (plan.phase === 'pausing' && this.inStep) this.#rest.abort(new Error(`Job ${this.jobId} pauses`));
+    // The others take no chunk any more: those in step would wait for them for ever, and a worker that waits does not evaluate.
+    if (plan.phase !== 'training' && this.inStep) this.#rest.abort(new Error(`Job ${this.jobId} takes no more steps`));
     if (JSON.stringify(controlOf(plan).strategy) === before) return;
     this.#downpour?.then(
       (downpour) => downpour.close(),

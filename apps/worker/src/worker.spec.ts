@@ -102,6 +102,24 @@ describe('a worker', () => {
     expect(queue.taken).toBe(0);
   });
 
+  it('gives back a chunk whose step waits for others, when the job is finishing', async () => {
+    const { cluster, plan, queue, parameters } = withJob();
+    let waiting = false;
+    parameters.pull = (_into, signal) =>
+      new Promise((_resolve, reject) => {
+        waiting = true;
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+      });
+    const inStep = { ...plan, spec: { ...plan.spec, strategy: { kind: 'sync', backups: 0 } as const } };
+    const worker = startWorker(cluster);
+    worker.onPlan(inStep);
+    await until(() => expect(waiting).toBe(true));
+    worker.onPlan({ ...inStep, phase: 'finishing' });
+    await until(() => expect(worker.holds(plan.jobId)).toBe(false));
+    expect(queue.held).toBe(0);
+    expect(queue.done).toEqual([]);
+  });
+
   it('holds what it has in hand of a job that pauses, lets go of it, and goes on when it is resumed', async () => {
     const { cluster, plan, queue, parameters } = withJob({ examples: 2000, chunkSize: 100 });
     const worker = startWorker(cluster);
