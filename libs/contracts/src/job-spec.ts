@@ -65,6 +65,23 @@ export const jobSpecSchema = z
       .enum(['softmaxCrossEntropy', 'sigmoidCrossEntropy', 'meanSquaredError'])
       .optional()
       .describe('Default: softmaxCrossEntropy for a data set of classes, meanSquaredError for numbers'),
+    labelSmoothing: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .describe(
+        'In training, not in evaluations: so much of each target is spread evenly. Softmax: y * (1 - s) + s / classes; sigmoid: y * (1 - s) + s / 2. Not for meanSquaredError',
+      ),
+    classWeights: z
+      .array(z.number().min(0).max(1e6))
+      .min(1)
+      .max(100_000)
+      .refine((weights) => weights.some((weight) => weight > 0), { message: 'at least one weight must be above 0' })
+      .optional()
+      .describe(
+        "In training, not in evaluations: a weight for each class, which each example's loss is multiplied by; a batch's loss is still the mean over its examples. Default: 1 each",
+      ),
     metrics: z
       .array(evaluationMetricSchema)
       .max(evaluationMetricSchema.options.length)

@@ -1,5 +1,5 @@
 import type { DatasetSummary, JobPlan, ParameterLayout } from '@downpour/contracts';
-import type { LossKind, MetricsSpec, PreparationSpec, PreparedModel } from '@downpour/models';
+import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, PreparedModel } from '@downpour/models';
 import { defaultLoss, exportModel, type ExportedModel } from '@downpour/models/topology';
 import type { EngineInfo } from './thread/messages.ts';
 import { TensorFlowThread } from './thread/tensorflow-thread.ts';
@@ -12,7 +12,7 @@ export interface EngineOptions {
 
 /** What a replica is opened with: a job's plan, or as much of one. */
 export type ReplicaInput = Pick<JobPlan, 'topology' | 'layout'> & {
-  spec: { loss?: LossKind } & Partial<MetricsSpec>;
+  spec: { loss?: LossKind } & Partial<MetricsSpec> & ObjectiveSpec;
   dataset: { summary: DatasetSummary };
 };
 
@@ -45,20 +45,27 @@ export class Engine {
    * @throws DownpourError invalid-model
    */
   prepare(spec: PreparationSpec, dataset: DatasetSummary): Promise<PreparedModel> {
-    const { model, loss, seed, metrics, topK, stopAt, earlyStopping } = spec;
-    return this.#thread.call('prepare', { spec: { model, loss, seed, metrics, topK, stopAt, earlyStopping }, dataset });
+    return this.#thread.call('prepare', { spec: preparationOf(spec), dataset });
   }
 
   /** @throws DownpourError invalid-model when this version of Downpour lays the model out in another way than the plan */
   async replica(plan: ReplicaInput, options: ReplicaOptions = {}): Promise<ThreadReplica> {
     const { topology, layout } = plan;
     const { summary: dataset } = plan.dataset;
-    const { loss = defaultLoss(dataset), metrics = [], topK = 5 } = plan.spec;
+    const { loss = defaultLoss(dataset), metrics = [], topK = 5, labelSmoothing, classWeights } = plan.spec;
     const { compile = true, ...events } = options;
     const replica = new ThreadReplica(
       this.#thread,
       this.#nextReplica++,
-      { topology, layout, dataset, loss, metrics: { metrics, topK }, compile },
+      {
+        topology,
+        layout,
+        dataset,
+        loss,
+        metrics: { metrics, topK },
+        objective: { labelSmoothing, classWeights },
+        compile,
+      },
       events,
     );
     await replica.open();
@@ -83,4 +90,10 @@ export class Engine {
   close(): Promise<void> {
     return this.#thread.close();
   }
+}
+
+/** Of a whole spec, what crosses to the thread. */
+function preparationOf(spec: PreparationSpec): PreparationSpec {
+  const { model, seed, loss, labelSmoothing, classWeights, metrics, topK, stopAt, earlyStopping } = spec;
+  return { model, seed, loss, labelSmoothing, classWeights, metrics, topK, stopAt, earlyStopping };
 }

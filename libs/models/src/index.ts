@@ -6,6 +6,7 @@ export { prepareModel } from './prepare-model.ts';
 export { TrainingModel } from './training-model.ts';
 export type { ExportedModel } from './export-model.ts';
 export type { LossKind } from './losses/loss-kind.ts';
+export type { ObjectiveSpec } from './losses/objective.ts';
 export type { MetricsSpec } from './metrics/metric-sums.ts';
 export type { PreparationSpec, PreparedModel } from './prepare-model.ts';
 export type { UniformSource } from './seeded-dropout.ts';

@@ -1,8 +1,8 @@
-import type { DatasetSummary, JobSpec, ModelSpec, ParameterLayout } from '@downpour/contracts';
+import type { DatasetSummary, ModelSpec, ParameterLayout } from '@downpour/contracts';
 import { modelFromTopology } from './build-model.ts';
+import { fitIssues, type FitSpec } from './fit-issues.ts';
 import { checkOutputs } from './losses/check-outputs.ts';
 import { defaultLoss, type LossKind } from './losses/loss-kind.ts';
-import { metricIssues } from './metrics/check-metrics.ts';
 import { layoutOf, variablesOf } from './parameter-layout.ts';
 import { resolveReshapes } from './resolve-reshapes.ts';
 import { invalidModel } from './topology/invalid-model.ts';
@@ -19,16 +19,14 @@ export interface PreparedModel {
 }
 
 /** Of a job's spec, what says how its model is made; the rest is checked against the data set, where given. */
-export type PreparationSpec = { model: ModelSpec; seed: number } & Partial<
-  Pick<JobSpec, 'loss' | 'metrics' | 'topK' | 'stopAt' | 'earlyStopping'>
->;
+export type PreparationSpec = { model: ModelSpec; seed: number } & FitSpec;
 
 /**
  * Builds a job's model, checks it against the data set and draws its initial parameters.
  * @throws DownpourError invalid-model
  */
 export async function prepareModel(spec: PreparationSpec, dataset: DatasetSummary): Promise<PreparedModel> {
-  const [issue] = metricIssues(spec, dataset);
+  const [issue] = fitIssues(spec, dataset);
   if (issue) throw invalidModel(issue.field, issue.message);
   const topology = await resolveReshapes(modelTopology(spec.model, dataset));
   const loss = spec.loss ?? defaultLoss(dataset);

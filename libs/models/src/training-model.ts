@@ -4,9 +4,8 @@ import type { LayersModel, Scalar, Tensor, Tensor1D, Tensor2D, Variable } from '
 import { modelFromTopology } from './build-model.ts';
 import { checkOutputs } from './losses/check-outputs.ts';
 import type { LossKind } from './losses/loss-kind.ts';
-import { LOSSES } from './losses/losses.ts';
+import { objectiveOf, type ObjectiveSpec } from './losses/objective.ts';
 import type { OutputForm } from './losses/output-form.ts';
-import { targetsOf } from './losses/targets.ts';
 import { correctAnswers } from './metrics/accuracy.ts';
 import { metricSums } from './metrics/metric-tensors.ts';
 import { NO_METRICS, type MetricsSpec } from './metrics/metric-sums.ts';
@@ -17,7 +16,7 @@ import { trainingTopology } from './topology/training-topology.ts';
 
 /** Tensors of a step. */
 export interface StepTensors {
-  /** For each variable of the layout, in its shape: the gradient of the batch's mean loss, or what a state variable changed by. */
+  /** For each variable of the layout, in its shape: the gradient of the batch's mean loss as it is trained (losses/objective.ts), or what a state variable changed by. */
   gradients: Tensor[];
   /** float32 [2]: mean loss (regularisers included), right answers (0 where there are none). */
   stats: Tensor1D;
@@ -26,6 +25,8 @@ export interface StepTensors {
 export interface TrainingOptions {
   /** What evaluations count beside loss and right answers. @default nothing */
   metrics?: MetricsSpec;
+  /** What training makes of the loss. @default the loss as it is */
+  objective?: ObjectiveSpec;
 }
 
 /**
@@ -42,6 +43,7 @@ export class TrainingModel {
   readonly #model: LayersModel;
   readonly #loss: LossKind;
   readonly #metrics: MetricsSpec;
+  readonly #objective: ObjectiveSpec;
   readonly #form: OutputForm;
   readonly #removed: boolean;
   readonly #variables: LayerVariable[];
@@ -52,11 +54,12 @@ export class TrainingModel {
     topology: Topology,
     { form, removed }: { form: OutputForm; removed: boolean },
     dataset: DatasetSummary,
-    { loss, metrics }: { loss: LossKind; metrics: MetricsSpec },
+    { loss, metrics, objective }: Required<TrainingOptions> & { loss: LossKind },
   ) {
     this.#model = model;
     this.#loss = loss;
     this.#metrics = metrics;
+    this.#objective = objective;
     this.#form = form;
     this.#removed = removed;
     this.readsIndices = topology.config.layers.some(({ class_name }) => class_name === 'Embedding');
@@ -73,13 +76,13 @@ export class TrainingModel {
     topology: Topology,
     dataset: DatasetSummary,
     loss: LossKind,
-    { metrics = NO_METRICS }: TrainingOptions = {},
+    { metrics = NO_METRICS, objective = {} }: TrainingOptions = {},
   ): Promise<TrainingModel> {
     const { topology: twin, ...output } = trainingTopology(topology, loss);
     const model = await modelFromTopology(twin);
     try {
       checkOutputs(model.outputs[0]!.shape, dataset, loss);
-      return new TrainingModel(model, topology, output, dataset, { loss, metrics });
+      return new TrainingModel(model, topology, output, dataset, { loss, metrics, objective });
     } catch (error) {
       model.dispose();
       throw error;
@@ -104,7 +107,10 @@ export class TrainingModel {
         correct = this.#correct(output, labels);
         // Outlives the tape's scope, which drops all but the loss.
         if (correct) tf.keep(correct);
-        const losses = [tf.mean(this.#losses(output, labels)) as Scalar, ...this.#model.calculateLosses()];
+        const losses = [
+          tf.mean(this.#losses(this.#objective, output, labels)) as Scalar,
+          ...this.#model.calculateLosses(),
+        ];
         return losses.reduce((sum, loss) => tf.add(sum, loss) as Scalar);
       };
       const variables = trainable.map((variable) => variable.read() as Variable);
@@ -128,7 +134,7 @@ export class TrainingModel {
       this.#assign(parameters);
       const output = this.#model.apply(features, { training: false }) as Tensor2D;
       const correct = this.#correct(output, labels) ?? tf.scalar(0);
-      const sums = tf.stack([tf.sum(this.#losses(output, labels)), correct]) as Tensor1D;
+      const sums = tf.stack([tf.sum(this.#losses({}, output, labels)), correct]) as Tensor1D;
       return tf.concat1d([sums, ...metricSums(this.#metrics, output, labels, this.dataset, this.#form)]);
     });
   }
@@ -153,9 +159,8 @@ export class TrainingModel {
     return tf.variableGrads(forward, variables);
   }
 
-  #losses(output: Tensor2D, labels: Tensor): Tensor1D {
-    const targets = targetsOf(labels, this.dataset, output.shape[1]);
-    return LOSSES[this.#loss](output, targets, this.#form);
+  #losses(objective: ObjectiveSpec, output: Tensor2D, labels: Tensor): Tensor1D {
+    return objectiveOf(objective, { loss: this.#loss, form: this.#form, dataset: this.dataset }, output, labels);
   }
 
   #correct(output: Tensor2D, labels: Tensor): Scalar | null {

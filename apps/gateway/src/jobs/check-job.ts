@@ -1,5 +1,5 @@
 import type { Cluster, DatasetSummary, JobSpec } from '@downpour/contracts';
-import { metricIssues, modelTopology, type SpecIssue } from '@downpour/models/topology';
+import { fitIssues, modelTopology, type SpecIssue } from '@downpour/models/topology';
 import { ProblemError } from '../problems/problem-error.ts';
 
 /**
@@ -10,7 +10,7 @@ export function checkJob(spec: JobSpec, dataset: DatasetSummary, nats: Cluster['
   const errors = [
     ...batchIssues(spec, dataset),
     ...lossIssues(spec, dataset),
-    ...metricIssues(spec, dataset),
+    ...fitIssues(spec, dataset),
     ...logIssues(spec, nats),
   ];
   if (errors.length > 0) {

@@ -1,5 +1,5 @@
 import type { DatasetSummary, ErrorCode, ParameterLayout } from '@downpour/contracts';
-import type { LossKind, MetricsSpec, PreparationSpec, PreparedModel } from '@downpour/models';
+import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, PreparedModel } from '@downpour/models';
 import type { HostEvaluation } from '../step/batch.ts';
 import type { TensorFlowOptions } from '../tensorflow/load.ts';
 import type { SharedView } from './shared-views.ts';
@@ -18,6 +18,7 @@ export interface ReplicaPlan {
   dataset: DatasetSummary;
   loss: LossKind;
   metrics: MetricsSpec;
+  objective: ObjectiveSpec;
   /** false: op by op, for comparison. */
   compile: boolean;
 }

@@ -69,8 +69,8 @@ export class ThreadService {
   }
 
   async #open(plan: ReplicaPlan): Promise<ModelRunner> {
-    const { dataset, loss, metrics } = plan;
-    const model = await TrainingModel.open(plan.topology as unknown as Topology, dataset, loss, { metrics });
+    const { dataset, loss, metrics, objective } = plan;
+    const model = await TrainingModel.open(plan.topology as unknown as Topology, dataset, loss, { metrics, objective });
     checkLayout(model.layout, plan.layout);
     return new ModelRunner(this.#tensorflow, model, plan.compile);
   }

@@ -1,12 +1,6 @@
 import type { DatasetSummary, EvaluationMetric, JobSpec, Metric } from '@downpour/contracts';
 import { defaultLoss } from '../losses/loss-kind.ts';
-
-export interface SpecIssue {
-  /** Path in the job's spec. */
-  field: string;
-  /** Says what would be right. */
-  message: string;
-}
+import type { SpecIssue } from '../spec-issue.ts';
 
 /** What is a share of examples, as a sentence begins with it. */
 const SHARES: Partial<Record<Metric, string>> = {

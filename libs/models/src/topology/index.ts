@@ -2,10 +2,10 @@
 export { canonicalTopology, checkTopology } from './canonical-topology.ts';
 export { modelTopology } from './model-topology.ts';
 export { defaultLoss } from '../losses/loss-kind.ts';
-export { metricIssues } from '../metrics/check-metrics.ts';
+export { fitIssues } from '../fit-issues.ts';
 export { metricValues } from '../metrics/metric-sums.ts';
 export { exportModel } from '../export-model.ts';
 export type { ExportedModel } from '../export-model.ts';
-export type { SpecIssue } from '../metrics/check-metrics.ts';
+export type { SpecIssue } from '../spec-issue.ts';
 export type { MetricsSpec } from '../metrics/metric-sums.ts';
 export type { LayerNode, Topology } from './topology.ts';

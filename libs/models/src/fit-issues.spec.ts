@@ -1,7 +1,7 @@
-import type { DatasetSummary, JobSpec } from '@downpour/contracts';
+import type { DatasetSummary } from '@downpour/contracts';
 import { describe, expect, it } from 'vitest';
-import { prepareModel } from '../prepare-model.ts';
-import { metricIssues } from './check-metrics.ts';
+import { prepareModel } from './prepare-model.ts';
+import { fitIssues, type FitSpec } from './fit-issues.ts';
 
 const CLASSES: DatasetSummary = {
   trainExamples: 10,
@@ -13,10 +13,13 @@ const CLASSES: DatasetSummary = {
   labelWidth: 1,
 };
 const NUMBERS: DatasetSummary = { ...CLASSES, labelKind: 'number', classes: 0 };
-type Asked = Partial<Pick<JobSpec, 'loss' | 'metrics' | 'topK' | 'stopAt' | 'earlyStopping'>>;
 
-describe('What a job asks of its evaluations', () => {
-  it.each<[Asked, DatasetSummary, string, string]>([
+describe('What a job says of its loss and its evaluations', () => {
+  it.each<[FitSpec, DatasetSummary, string, string]>([
+    [{ labelSmoothing: 0.1 }, NUMBERS, 'labelSmoothing', 'meanSquaredError has no labels to smooth'],
+    [{ labelSmoothing: 0.1, loss: 'meanSquaredError' }, CLASSES, 'labelSmoothing', 'train with a cross-entropy'],
+    [{ classWeights: [1, 2] }, CLASSES, 'classWeights', 'has 3 classes, not 2'],
+    [{ classWeights: [1, 2, 3] }, NUMBERS, 'classWeights', 'numbers, not classes'],
     [{ metrics: ['precision'] }, NUMBERS, 'metrics', 'precision needs classes'],
     [{ metrics: ['topK'], topK: 2 }, NUMBERS, 'metrics', 'topK needs classes'],
     [{ metrics: ['topK'], topK: 3 }, CLASSES, 'topK', 'take at most 2'],
@@ -31,19 +34,22 @@ describe('What a job asks of its evaluations', () => {
     ],
     [{ metrics: ['recall'], stopAt: { metric: 'recall', value: 90 } }, CLASSES, 'stopAt.value', 'A recall is a share'],
   ])('is refused where %j does not fit, with a sentence', async (asked, dataset, field, words) => {
-    expect(metricIssues(asked, dataset)).toEqual([{ field, message: expect.stringContaining(words) as string }]);
+    expect(fitIssues(asked, dataset)).toEqual([{ field, message: expect.stringContaining(words) as string }]);
     await expect(prepareModel({ model: { zoo: 'mlp' }, seed: 1, ...asked }, dataset)).rejects.toMatchObject({
       code: 'invalid-model',
       field,
     });
   });
 
-  it.each<[Asked, DatasetSummary]>([
+  it.each<[FitSpec, DatasetSummary]>([
+    [{ labelSmoothing: 0.1, classWeights: [1, 0, 2] }, CLASSES],
+    [{ labelSmoothing: 0.1, loss: 'sigmoidCrossEntropy' }, NUMBERS],
+    [{ labelSmoothing: 0 }, NUMBERS],
     [{ metrics: ['accuracy', 'precision', 'recall', 'topK'], topK: 2 }, CLASSES],
     [{ metrics: ['meanSquaredError'], loss: 'meanSquaredError' }, CLASSES],
     [{ metrics: ['accuracy', 'meanSquaredError', 'meanAbsoluteError'] }, NUMBERS],
     [{ metrics: ['meanAbsoluteError'], stopAt: { metric: 'meanAbsoluteError', value: 20 } }, NUMBERS],
   ])('is taken where %j fits', (asked, dataset) => {
-    expect(metricIssues(asked, dataset)).toEqual([]);
+    expect(fitIssues(asked, dataset)).toEqual([]);
   });
 });
