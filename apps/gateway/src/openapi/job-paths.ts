@@ -153,7 +153,7 @@ export const jobPaths: ZodOpenApiPathsObject = {
       description:
         'For each shard, how many pushes it was to apply and has applied, and what it dropped: pushes delivered twice, late ones, and those with NaN or ' +
         'infinity in them. On every shard applied + badDropped + missing = expected; a job succeeds only if nothing is missing (unless ' +
-        'stopAt ended it) and the examples of its pushes are those of its epochs.',
+        'stopAt or earlyStopping ended it) and the examples of its pushes are those of its epochs.',
       requestParams,
       responses: {
         '200': jsonResponse('The ledger', jobLedgerSchema, jobLedger),
