@@ -4,7 +4,7 @@ import type { Way } from './time-to-accuracy.ts';
 const RATE = (baseJob(1).updateRule as { learningRate: number }).learningRate;
 /** A step of k gradients in step takes their mean: its rate is k times as large (Goyal et al. 2017), so that an epoch moves as far as with one worker. */
 const timesRate = (k: number) => ({ kind: 'sgd', learningRate: k * RATE }) as const;
-const ADAGRAD = { kind: 'adagrad', learningRate: 0.05 } as const;
+const ADAGRAD = { kind: 'adagrad', learningRate: 0.02 } as const;
 
 export const downpour = (workers: number): Way => ({
   name: workers === 1 ? 'SGD, 1 worker' : `Downpour, ${workers} workers`,
@@ -13,7 +13,7 @@ export const downpour = (workers: number): Way => ({
 });
 
 export const downpourAdagrad = (workers: number): Way => ({
-  name: `${workers === 1 ? 'SGD, 1 worker' : `Downpour, ${workers} workers`}, Adagrad ${ADAGRAD.learningRate}`,
+  name: `${workers === 1 ? 'SGD, 1 worker' : `Downpour, ${workers} workers`}, Adagrad`,
   workers,
   job: { strategy: { kind: 'async' }, updateRule: ADAGRAD },
 });
