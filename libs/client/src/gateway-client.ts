@@ -17,6 +17,8 @@ import type {
 } from '@downpour/contracts';
 import { GatewayError } from './gateway-error.ts';
 
+type StrategyInput = NonNullable<JobSpecInput['strategy']>;
+
 export interface WaitOptions {
   onChange?: (job: JobRecord) => void;
   signal?: AbortSignal;
@@ -100,6 +102,15 @@ export class GatewayClient {
   /** The job is in line again when this resolves. */
   resume(id: string): Promise<JobRecord> {
     return this.json(`/v1/jobs/${id}/resume`, { method: 'POST' });
+  }
+
+  /** Workers follow the strategy from their next chunk on. */
+  switchStrategy(id: string, strategy: StrategyInput): Promise<JobRecord> {
+    return this.json(`/v1/jobs/${id}/strategy`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(strategy),
+    });
   }
 
   /** Asks for a checkpoint; it is `pending` when this resolves. */

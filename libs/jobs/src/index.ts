@@ -4,6 +4,7 @@ export { addCheckpoint, completeCheckpoint } from './checkpoints.ts';
 export { newJob } from './job-record.ts';
 export { canMove, isTerminal, moveTo, TRANSITIONS } from './job-state.ts';
 export { pauseJob, resumeJob } from './pause.ts';
+export { switchStrategy } from './switch-strategy.ts';
 export { available, waitingFor } from './waiting.ts';
 
 export type { CoordinatorOptions } from './coordinator-options.ts';

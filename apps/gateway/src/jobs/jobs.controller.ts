@@ -1,6 +1,6 @@
-import type { JobLedger, JobSpec, JobState } from '@downpour/contracts';
-import { jobSpecSchema, ledgerOf } from '@downpour/contracts';
-import { Controller, Get, Headers, HttpCode, Inject, Param, Post, Query, Req, Res } from '@nestjs/common';
+import type { JobLedger, JobSpec, JobState, StrategySpec } from '@downpour/contracts';
+import { jobSpecSchema, ledgerOf, strategySchema } from '@downpour/contracts';
+import { Controller, Get, Headers, HttpCode, Inject, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GatewayPorts } from '../ports.ts';
 import { GATEWAY_PORTS } from '../ports.ts';
@@ -36,9 +36,7 @@ export class JobsController {
 
   @Post()
   async submit(@Req() request: FastifyRequest, @Res({ passthrough: true }) reply: FastifyReply): Promise<JobView> {
-    if (!/^application\/([\w.+-]+\+)?json\b/i.test(request.headers['content-type'] ?? '')) {
-      throw unsupportedMediaType('application/json');
-    }
+    expectJson(request);
     const spec: JobSpec = parseOrProblem(jobSpecSchema, request.body, 'The job');
     const job = await this.#jobs.submit(spec);
     reply.header('location', `/v1/jobs/${job.id}`);
@@ -93,6 +91,13 @@ export class JobsController {
     return viewOf(await this.#jobs.resume(id));
   }
 
+  @Put(':id/strategy')
+  async switchStrategy(@Param('id') id: string, @Req() request: FastifyRequest): Promise<JobView> {
+    expectJson(request);
+    const strategy: StrategySpec = parseOrProblem(strategySchema, request.body, 'The strategy');
+    return viewOf(await this.#jobs.switchStrategy(id, strategy));
+  }
+
   @Get(':id/model')
   async model(@Param('id') id: string, @Res() reply: FastifyReply): Promise<void> {
     const archive = await modelArchive(await this.#jobs.get(id), this.#ports.blobs);
@@ -106,4 +111,9 @@ export class JobsController {
   async ledger(@Param('id') id: string): Promise<JobLedger> {
     return ledgerOf(await this.#jobs.get(id));
   }
+}
+
+function expectJson({ headers }: FastifyRequest): void {
+  if (!/^application\/([\w.+-]+\+)?json\b/i.test(headers['content-type'] ?? ''))
+    throw unsupportedMediaType('application/json');
 }

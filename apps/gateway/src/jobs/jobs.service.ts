@@ -1,8 +1,8 @@
 import { randomInt } from 'node:crypto';
-import type { Cluster, JobRecord, JobSpec, JobState } from '@downpour/contracts';
+import type { Cluster, JobRecord, JobSpec, JobState, StrategySpec } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
 import type { JobRepository } from '@downpour/jobs';
-import { isTerminal, moveTo, newJob, pauseJob, resumeJob } from '@downpour/jobs';
+import { isTerminal, moveTo, newJob, pauseJob, resumeJob, switchStrategy } from '@downpour/jobs';
 import type { CheckpointsService } from '../checkpoints/checkpoints.service.ts';
 import type { DatasetRegistry } from '../datasets/dataset-registry.ts';
 import { fieldProblem } from '../problems/problem-error.ts';
@@ -77,6 +77,12 @@ export class JobsService {
   /** In line again when this resolves. @throws DownpourError not-found; conflict when it has ended */
   resume(id: string): Promise<JobRecord> {
     return changeJob(this.#jobs, id, (job) => resumeJob(job, new Date().toISOString()));
+  }
+
+  /** Workers follow it from their next chunk on. @throws DownpourError not-found; conflict, invalid-request: as `switchStrategy` */
+  async switchStrategy(id: string, strategy: StrategySpec): Promise<JobRecord> {
+    const others = await this.#jobs.list();
+    return changeJob(this.#jobs, id, (job) => switchStrategy(job, strategy, others));
   }
 }
 

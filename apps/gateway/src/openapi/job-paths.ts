@@ -1,4 +1,4 @@
-import { jobEventSchema, jobLedgerSchema, jobSpecSchema } from '@downpour/contracts';
+import { jobEventSchema, jobLedgerSchema, jobSpecSchema, strategySchema } from '@downpour/contracts';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { jobListQuerySchema } from '../jobs/job-queries.ts';
@@ -125,6 +125,32 @@ export const jobPaths: ZodOpenApiPathsObject = {
       responses: {
         '200': jsonResponse('The job', jobViewSchema, { ...job, state: 'queued', finishedAt: null, result: null }),
         ...problemResponses('missing', 'conflict', 'unavailable'),
+      },
+    },
+  },
+  '/v1/jobs/{id}/strategy': {
+    put: {
+      tags,
+      operationId: 'switchStrategy',
+      summary: 'Switch the strategy of a job',
+      description:
+        'Between `async`, `ssp`, `sync` and `localSgd`, while the job is queued, prepared, trained or paused. Workers follow it from their next chunk on; nothing that was ' +
+        'pushed is lost. It must push as often as the one in the spec (`nPush`, `localSteps`), `sync` and `localSgd` need a push log, and one job at a time may keep workers in step ' +
+        '(`ssp`, `sync`, `localSgd`, `sandblaster`). `strategy` of the job says what it is now; null: as in its spec.',
+      requestParams,
+      requestBody: {
+        required: true,
+        content: { 'application/json': { schema: strategySchema, example: { kind: 'sync', backups: 1 } } },
+      },
+      responses: {
+        '200': jsonResponse('The job', jobViewSchema, {
+          ...job,
+          state: 'training',
+          strategy: { kind: 'sync', backups: 1 },
+          finishedAt: null,
+          result: null,
+        }),
+        ...problemResponses('invalid', 'missing', 'conflict', 'unfit', 'tooLarge', 'mediaType', 'unavailable'),
       },
     },
   },
