@@ -1,12 +1,14 @@
 import { spawn } from 'node:child_process';
 import { createServer, type AddressInfo } from 'node:net';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { endProcess, guard, onEnd } from '../harness/cleanup.ts';
 import type { Cluster } from '../harness/cluster.ts';
 import { CLUSTER } from './experiment.ts';
 
 const SHARD = path.resolve(import.meta.dirname, '../../../apps/parameter-shard/dist/main.js');
 const STOP_GRACE_MS = 10_000;
+const JOIN_TIMEOUT_MS = 60_000;
 const BUCKET = /^downpour_shard_staleness_bucket\{.*le="([\d.]+|\+Inf)".*\} (\d+)$/;
 
 /** Pushes by how many versions a shard had moved on: bucket's upper end, and how many were in it. */
@@ -30,6 +32,11 @@ export class MeteredShard {
     });
     guard(child);
     onEnd(() => endProcess(child, STOP_GRACE_MS));
+    const deadline = Date.now() + JOIN_TIMEOUT_MS;
+    while (!(await cluster.client.members()).some(({ pid }) => pid === child.pid)) {
+      if (Date.now() > deadline) throw new Error('A parameter shard was not there in time');
+      await sleep(200);
+    }
     return new MeteredShard(port);
   }
 
