@@ -71,6 +71,15 @@ describe('POST /v1/jobs', () => {
     ['a number of copies that NATS has not', { ...SPEC, log: { replicas: 2 } }, 400, ['log.replicas']],
     ['a log too small for anything', { ...SPEC, log: { maxBytes: 1000 } }, 400, ['log.maxBytes']],
     ['a size of no log', { ...SPEC, log: { storage: 'none', maxBytes: 2 ** 30 } }, 422, ['log.maxBytes']],
+    ['a weight for some classes', { ...SPEC, classWeights: [1, 2] }, 422, ['classWeights']],
+    ['smoothing all of a label', { ...SPEC, labelSmoothing: 1 }, 400, ['labelSmoothing']],
+    [
+      'metrics of numbers, and all classes as the likeliest',
+      { ...SPEC, metrics: ['meanSquaredError', 'topK'], topK: 10 },
+      422,
+      ['metrics', 'topK'],
+    ],
+    ['stopping by what is not evaluated', { ...SPEC, stopAt: { metric: 'recall', value: 1 } }, 400, ['stopAt.metric']],
     ['an accuracy in percent', { ...SPEC, stopAt: { metric: 'accuracy', value: 99 } }, 422, ['stopAt.value']],
   ])('refuses %s and names the field', async (_name, body, status, fields) => {
     const problem = await problemOf(await harness.post(body));
