@@ -67,6 +67,13 @@ export class ServedJob {
     return kind === 'sync' || kind === 'localSgd';
   }
 
+  /** Of more workers than a step has replicas the first by name are these: what the others computed would come late, and which of them come late would be chance. */
+  get #takesPart(): boolean {
+    const { strategy } = controlOf(this.#plan);
+    if ((strategy.kind !== 'sync' && strategy.kind !== 'localSgd') || strategy.replicas === undefined) return true;
+    return this.#plan.workers?.slice(0, strategy.replicas).includes(this.#instance) ?? false;
+  }
+
   /** Aborted: stop after the step in hand. */
   get rest(): AbortSignal {
     return this.#rest.signal;
@@ -81,6 +88,7 @@ export class ServedJob {
     const { phase, warmstartWorker } = this.plan;
     if (this.abort.signal.aborted || this.condemned || phase !== 'training') return false;
     if (warmstartWorker !== null && warmstartWorker !== this.#instance) return false;
+    if (!this.#takesPart) return false;
     return performance.now() >= this.#pausedUntilMs;
   }
 
