@@ -55,17 +55,19 @@ async function heldBy(run: JobRun): Promise<string | null> {
   return holders.length === 0 ? null : `waiting for ${holders.join(', ')} to finish the chunks in hand`;
 }
 
-/** The shards have settled the same, and nothing more since the last look. */
+/** The shards have settled nothing more since the last look, and the same, unless a strategy has dropped some as late on one of them and not on others. */
 async function unsettled(run: JobRun, plan: JobPlan): Promise<string | null> {
+  let late = false;
   const counts = await Promise.all(
     plan.shards.map(async ({ shard, instance }) => {
       if (instance === null) return null;
       const answer = await run.deps.cluster.ledger(instance, run.id, shard).catch(() => null);
+      late ||= (answer?.ledger.lateDropped ?? 0) > 0;
       return answer && settledPushes(answer.ledger);
     }),
   );
   const seen = counts.join(' ');
-  const same = seen === run.lastSettled && new Set(counts).size === 1 && counts[0] !== null;
+  const same = seen === run.lastSettled && (late || new Set(counts).size === 1) && !counts.includes(null);
   run.lastSettled = seen;
   return same ? null : 'waiting for the shards to apply what is in the push log';
 }
