@@ -1,8 +1,10 @@
-import type { JobRecord, StrategyInput } from '@downpour/contracts';
+import type { JobRecord, JobSpecInput } from '@downpour/contracts';
 import { until } from '@downpour/testing';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HttpCluster } from './http-cluster.ts';
+
+type StrategyInput = NonNullable<JobSpecInput['strategy']>;
 
 const EXAMPLES = 60_000;
 const JOB = {
