@@ -65,7 +65,8 @@ try {
     process.exitCode = 1;
   }
 } finally {
-  if (!stop.signal.aborted) await endAll();
+  // What an experiment has left open keeps nobody waiting.
+  if (!stop.signal.aborted) void endAll().then(() => process.exit());
 }
 
 async function run(experiment: Experiment, options: ReproduceOptions): Promise<void> {

@@ -83,7 +83,9 @@ export const sandblasterStrategySchema = z.strictObject({
     .number()
     .min(0)
     .default(1e-5)
-    .describe('It has converged when no value of the gradient is larger'),
+    .describe(
+      'It has converged when the norm of the gradient is at most this times the norm of the parameters, or times 1 if that is less',
+    ),
   lossTolerance: z
     .number()
     .min(0)
