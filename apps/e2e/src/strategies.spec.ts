@@ -83,7 +83,11 @@ describe('strategies', () => {
 
   it('sync with a backup worker goes on when a worker is killed in mid-job, and trains late examples again', async () => {
     const [victim] = await cluster.add('worker', 1);
-    await until('three workers', async () => (await cluster.client.members()).length === 6, 20_000);
+    await until(
+      'three workers',
+      async () => (await cluster.client.members()).length === cluster.processes.length,
+      20_000,
+    );
     const id = await submit({ kind: 'sync', backups: 1 }, { epochs: 2 });
     await progressed(id, 0.3);
     victim!.signal('SIGKILL');
