@@ -67,7 +67,9 @@ async function succeed(run: JobRun, plan: JobPlan): Promise<void> {
       metrics: evaluation.metrics,
       trainingMs,
       examplesPerSecond: (1000 * examples) / trainingMs,
-      stoppedEarly: ledger.some((shard) => missingPushes(shard) > 0),
+      // L-BFGS leaves no push out: it ends when it has converged, or when it was told to.
+      stoppedEarly:
+        plan.spec.strategy.kind === 'sandblaster' ? stopped : ledger.some((shard) => missingPushes(shard) > 0),
     },
   });
 }
