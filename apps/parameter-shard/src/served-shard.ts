@@ -1,4 +1,4 @@
-import type { JobPlan, LedgerReply, PullRequest, PushPullRequest, ShardEvent } from '@downpour/contracts';
+import type { JobPlan, LedgerReply, PushHeader, PullRequest, PushPullRequest, ShardEvent } from '@downpour/contracts';
 import { controlOf, DownpourError, pushesInChunk } from '@downpour/contracts';
 import type {
   ApplyOutcome,
@@ -409,10 +409,8 @@ export class ServedShard implements Served {
           },
         );
     }
-    const { epoch, chunk, push: index, worker } = push.header;
-    if (outcome.kind !== 'refused' && index === pushesInChunk(this.#identity.chunks, chunk) - 1)
-      this.#waitingPulls.finished(worker, epoch, chunk);
-    else this.#waitingPulls.changed();
+    // One that was replayed may be none of the plan: nothing is known of its chunk.
+    if (outcome.kind !== 'refused' && outcome.kind !== 'replayed') this.#letPullsGoOn(push.header);
     // Dropped ones take room in the log, too.
     if (outcome.kind !== 'replayed') {
       const logged = bytes + RECORD_OVERHEAD_BYTES;
@@ -424,6 +422,11 @@ export class ServedShard implements Served {
       else void this.#keepCompletion();
     }
     return outcome;
+  }
+
+  #letPullsGoOn({ epoch, chunk, push, worker }: PushHeader): void {
+    if (push === pushesInChunk(this.#identity.chunks, chunk) - 1) this.#waitingPulls.finished(worker, epoch, chunk);
+    else this.#waitingPulls.changed();
   }
 
   #fail(reason: string): void {

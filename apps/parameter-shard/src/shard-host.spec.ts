@@ -318,6 +318,25 @@ describe('ShardHost', () => {
     expect(codeOf(() => pull(a, request(plan, 0)))).toBe('unavailable');
   });
 
+  it('replays what is no push of the plan, as its snapshot lets the log begin before it', async () => {
+    const plan = fakePlan({ owners: ['a'] });
+    const [log, store] = [cluster.log('job-a', 0), cluster.snapshots('job-a', 0)];
+    const [first] = fakeShardPushes(plan, 0);
+    const stray = { ...first!, header: { ...first!.header, chunk: 1_000_000_000 } };
+    const fold = ParameterShard.initial(shardIdentity(plan, 0), cluster.initial!);
+    for (const { header, gradient } of [stray, first!]) {
+      const sequence = log.append(header, gradient);
+      fold.apply({ header, gradient, sequence, firstSequence: sequence });
+    }
+    expect([fold.refused, fold.version]).toEqual([1, 1]);
+    await store.save(0, await sealSnapshot(encodeSnapshot(fold, 0)));
+    const { host } = startProcess('a');
+    host.onPlan(plan);
+    await serving(0, 1);
+    expect(pull(processes[0]!, request(plan, 0)).header.version).toBe(1);
+    expect(host.shards()[0]!.ledger().ledger).toMatchObject({ applied: 1, refused: 1 });
+  });
+
   it('ends the job when its snapshots are gone and the log was trimmed behind them', async () => {
     const plan = fakePlan({ owners: ['a'] });
     const log = cluster.log('job-a', 0);

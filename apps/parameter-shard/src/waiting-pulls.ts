@@ -16,10 +16,6 @@ export class WaitingPulls {
   readonly #clocks = new Clocks();
   readonly #waiting = new Set<Waiting>();
 
-  get count(): number {
-    return this.#waiting.size;
-  }
-
   /** Resolves when the pull may be answered. @throws DownpourError waiting: not yet, ask again */
   async answerable(shard: ParameterShard, { after, clock }: PullRequest): Promise<void> {
     if (clock) this.#clocks.tick(clock);

@@ -1,5 +1,5 @@
 import type { ChunkPlan } from '@downpour/contracts';
-import { accountProblem, expectedPushes } from '@downpour/contracts';
+import { accountProblem, expectedPushes, pushesInChunk } from '@downpour/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fakePushes } from './fakes.ts';
@@ -142,6 +142,15 @@ describe('Ledger', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it('says which pushes of a chunk are settled, and of a chunk that is not in the plan none', () => {
+    const ledger = new Ledger({ ...plan, epochs: 2 });
+    const pushes = pushesInChunk(plan, 0);
+    for (let push = 1; push < pushes; push++) ledger.record({ epoch: 0, chunk: 0, push }, 8);
+    expect(ledger.settledPushes({ epoch: 0, chunk: 0 })).toEqual(Array.from({ length: pushes - 1 }, (_, i) => i + 1));
+    for (const chunk of [-1, 0.5, 1e9]) expect(ledger.settledPushes({ epoch: 0, chunk })).toEqual([]);
+    expect(ledger.settledPushes({ epoch: 7, chunk: 0 })).toEqual([]);
   });
 
   it('remembers the newest bad pushes with their workers', () => {

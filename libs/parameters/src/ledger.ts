@@ -146,8 +146,9 @@ export class Ledger {
     this.#lateDropped += 1;
   }
 
-  /** Which pushes of a chunk need not come again. */
+  /** Which pushes of a chunk need not come again; none of a chunk that is not in the plan. */
   settledPushes({ epoch, chunk }: Omit<PushKey, 'push'>): number[] {
+    if (!this.plans({ epoch, chunk, push: 0 })) return [];
     const pushes = Array.from({ length: pushesInChunk(this.#plan, chunk) }, (_, push) => push);
     if (this.#closed.has(epoch)) return pushes;
     const open = this.#open.get(epoch);

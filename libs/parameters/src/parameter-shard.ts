@@ -39,7 +39,7 @@ export type ApplyOutcome =
 /** Everything that a fold over the log has made: what a snapshot holds. */
 export interface ShardState {
   version: number;
-  /** Log position of the last push that has been taken in. */
+  /** Log position of the last record that has been taken in. */
   logSequence: number;
   refused: number;
   control: ShardControl;
@@ -118,7 +118,7 @@ export class ParameterShard {
     return shard;
   }
 
-  /** How many pushes have been applied: this shard's own clock. */
+  /** How many gradients have been applied, of a strategy with steps in common how many steps: this shard's own clock. */
   get version(): number {
     return this.#version;
   }
