@@ -1,5 +1,5 @@
 import type { ChunkTask, JobEvent, JobPlan } from '@downpour/contracts';
-import { controlOf } from '@downpour/contracts';
+import { controlOf, sharesSteps } from '@downpour/contracts';
 import type { ParameterClient, Replica, ReplicaOptions } from '@downpour/training';
 import { DownpourReplica, SandblasterReplica } from '@downpour/training';
 import { PortionCache } from './portion-cache.ts';
@@ -32,7 +32,7 @@ export class ServedJob {
   #chunks: Promise<TaskQueue<ChunkTask>> | null = null;
   #parameters: Promise<Parameters> | null = null;
   #replica: Promise<Replica> | null = null;
-  #downpour: Promise<ReplicaLoop> | null = null;
+  #loop: Promise<ReplicaLoop> | null = null;
   #failures = 0;
   #pausedUntilMs = 0;
 
@@ -54,23 +54,22 @@ export class ServedJob {
     // The others take no chunk any more: those in step would wait for them for ever, and a worker that waits does not evaluate.
     if (plan.phase !== 'training' && this.inStep) this.#rest.abort(new Error(`Job ${this.jobId} takes no more steps`));
     if (JSON.stringify(controlOf(plan).strategy) === before) return;
-    this.#downpour?.then(
-      (downpour) => downpour.close(),
+    this.#loop?.then(
+      (loop) => loop.close(),
       () => undefined,
     );
-    this.#downpour = null;
+    this.#loop = null;
   }
 
   /** Its workers wait for each other at every step: none takes a chunk ahead. */
   get inStep(): boolean {
-    const { kind } = controlOf(this.#plan).strategy;
-    return kind === 'sync' || kind === 'localSgd';
+    return sharesSteps(controlOf(this.#plan).strategy);
   }
 
   /** Of more workers than a step has replicas the first by name are these: what the others computed would come late, and which of them come late would be chance. */
   get #takesPart(): boolean {
     const { strategy } = controlOf(this.#plan);
-    if ((strategy.kind !== 'sync' && strategy.kind !== 'localSgd') || strategy.replicas === undefined) return true;
+    if (!sharesSteps(strategy) || strategy.replicas === undefined) return true;
     return this.#plan.workers?.slice(0, strategy.replicas).includes(this.#instance) ?? false;
   }
 
@@ -104,8 +103,8 @@ export class ServedJob {
     return (this.#replica ??= this.#kept(this.#verbs.openReplica(this.plan), () => (this.#replica = null)));
   }
 
-  downpour(): Promise<ReplicaLoop> {
-    return (this.#downpour ??= this.#kept(this.#openDownpour(), () => (this.#downpour = null)));
+  loop(): Promise<ReplicaLoop> {
+    return (this.#loop ??= this.#kept(this.#openLoop(), () => (this.#loop = null)));
   }
 
   /** Keeps the job's links open while `work` is under way. */
@@ -138,14 +137,14 @@ export class ServedJob {
     this.abort.abort(new Error(`Job ${this.jobId} is over for this worker`));
     await Promise.allSettled([...this.#inUse]);
     await Promise.allSettled([
-      this.#downpour?.then((downpour) => downpour.close()),
+      this.#loop?.then((loop) => loop.close()),
       this.#chunks?.then((chunks) => chunks.close()),
       this.#parameters?.then((parameters) => parameters.close()),
       this.#replica?.then((replica) => replica.dispose()),
     ]);
   }
 
-  async #openDownpour(): Promise<ReplicaLoop> {
+  async #openLoop(): Promise<ReplicaLoop> {
     const [parameters, replica] = await Promise.all([this.parameters(), this.replica()]);
     const context = {
       plan: this.plan,

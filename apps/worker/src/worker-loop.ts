@@ -152,7 +152,7 @@ export class WorkerLoop {
   /** The job's replica; when it cannot be opened the chunk goes back and the error is thrown. */
   async #opened({ job, chunk }: HeldChunk) {
     try {
-      return await job.downpour();
+      return await job.loop();
     } catch (error) {
       await chunk.giveBack().catch(() => undefined);
       throw error;

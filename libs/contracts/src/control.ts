@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { strategySchema } from './strategy.ts';
+import { sharesSteps, strategySchema } from './strategy.ts';
 import type { StrategySpec } from './strategy.ts';
 
 /**
@@ -34,7 +34,7 @@ export function initialControl(strategy: StrategySpec): ShardControl {
  * fewer (tensorflow issue 20342: a fixed number waits for ever).
  */
 export function quorumOf(strategy: StrategySpec, available = Infinity): number | null {
-  if (strategy.kind !== 'sync' && strategy.kind !== 'localSgd') return null;
+  if (!sharesSteps(strategy)) return null;
   const { replicas = Infinity, backups } = strategy;
   const taking = Math.min(replicas, available);
   return taking === Infinity ? null : Math.max(1, taking - backups);

@@ -39,6 +39,7 @@ export {
   BARRIER_STRATEGIES,
   localSgdStrategySchema,
   sandblasterStrategySchema,
+  sharesSteps,
   sspStrategySchema,
   strategySchema,
   strategyWindow,

@@ -4,7 +4,7 @@ import { encodingSchema } from './encoding.ts';
 import { gradientClipSchema, learningRateScheduleSchema } from './learning-rate-schedule.ts';
 import { evaluationMetricSchema, metricSchema, type Metric } from './metric.ts';
 import { modelSpecSchema } from './model-spec.ts';
-import { strategySchema, strategyWindow } from './strategy.ts';
+import { sharesSteps, strategySchema, strategyWindow } from './strategy.ts';
 import { updateRuleSchema } from './update-rule.ts';
 
 const DEFAULT_STRATEGY = { kind: 'async', nFetch: 1, nPush: 1, warmstartSteps: 0, stalenessScaling: 'none' } as const;
@@ -230,7 +230,7 @@ export const jobSpecSchema = z
     path: ['keepLog'],
     message: 'a job without a push log (log.storage none) has none to keep',
   })
-  .refine(({ strategy, log }) => (strategy.kind !== 'sync' && strategy.kind !== 'localSgd') || log.storage !== 'none', {
+  .refine(({ strategy, log }) => !sharesSteps(strategy) || log.storage !== 'none', {
     path: ['log', 'storage'],
     message: 'a strategy whose steps are made of several gradients needs a push log: choose file or memory',
   })

@@ -112,6 +112,10 @@ export type StrategyOf<Kind extends StrategySpec['kind']> = Extract<StrategySpec
 /** Those that wait for each other: their workers serve one such job at a time. */
 export const BARRIER_STRATEGIES: readonly StrategySpec['kind'][] = ['ssp', 'sync', 'localSgd', 'sandblaster'];
 
+/** Whether several gradients make a step: a shard keeps them for each other, and each replica has one in every step. */
+export const sharesSteps = (strategy: StrategySpec): strategy is StrategyOf<'sync' | 'localSgd'> =>
+  strategy.kind === 'sync' || strategy.kind === 'localSgd';
+
 /** Steps between two fetches and between two pushes. A portion of Sandblaster is one push, however many steps it has. */
 export function strategyWindow(strategy: StrategySpec): { nFetch: number; nPush: number } {
   switch (strategy.kind) {

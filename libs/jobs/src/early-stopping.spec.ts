@@ -3,18 +3,10 @@ import { jobSpecSchema } from '@downpour/contracts';
 import { describe, expect, it } from 'vitest';
 import { earlyStoppingAfter, isToStop } from './early-stopping.ts';
 import { Fixture } from './testing/fixture.ts';
+import { evaluation } from './testing/evaluation.ts';
 
 const specOf = (part: Partial<JobSpecInput>) =>
   jobSpecSchema.parse({ model: { zoo: 'mlp' }, dataset: 'mnist', ...part });
-const evaluation = (part: Partial<Evaluation>): Evaluation => ({
-  loss: 1,
-  accuracy: null,
-  metrics: {},
-  examples: 10,
-  epoch: 1,
-  at: '',
-  ...part,
-});
 /** Number of the evaluation that stops it, from 1; null: none does. */
 function stopsAt(earlyStopping: JobSpecInput['earlyStopping'], evaluations: Evaluation[]): number | null {
   const spec = specOf({ earlyStopping, metrics: ['recall', 'meanSquaredError'] });

@@ -3,20 +3,12 @@ import { learningRateScheduleSchema } from '@downpour/contracts';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { plateauAfter } from './plateau.ts';
+import { evaluation } from './testing/evaluation.ts';
 
 /** Made by bench/peers/reference_values.py. */
 const keras = JSON.parse(readFileSync(new URL('plateau.keras.json', import.meta.url), 'utf8')) as {
   cases: { schedule: { metric: 'loss' | 'accuracy' }; values: number[]; factors: number[] }[];
 };
-const evaluation = (part: Partial<Evaluation>): Evaluation => ({
-  loss: 1,
-  accuracy: null,
-  metrics: {},
-  examples: 10,
-  epoch: 1,
-  at: '',
-  ...part,
-});
 const plateaus = (schedule: object, evaluations: Evaluation[]): Plateau[] => {
   const learningRateSchedule = learningRateScheduleSchema.parse({ kind: 'reduceOnPlateau', ...schedule });
   let plateau: Plateau | null = null;

@@ -1,4 +1,4 @@
-import { BARRIER_STRATEGIES, DownpourError, stepWindow } from '@downpour/contracts';
+import { BARRIER_STRATEGIES, DownpourError, sharesSteps, stepWindow } from '@downpour/contracts';
 import type { JobRecord, JobState, StrategySpec } from '@downpour/contracts';
 import { strategyOf } from './job-record.ts';
 import { isTerminal } from './job-state.ts';
@@ -39,7 +39,7 @@ function checkFit({ spec }: JobRecord, present: StrategySpec, strategy: Strategy
     );
   if (spec.gradientAccumulation > 1 && strategy.kind === 'async' && strategy.nFetch > 1)
     throw unfit('The job accumulates gradients, all on the same parameters: leave out nFetch and nPush', 'nFetch');
-  if (spec.log.storage === 'none' && (strategy.kind === 'sync' || strategy.kind === 'localSgd'))
+  if (spec.log.storage === 'none' && sharesSteps(strategy))
     throw unfit('A strategy whose steps are made of several gradients needs a push log, and the job has none');
 }
 

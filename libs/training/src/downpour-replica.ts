@@ -7,7 +7,6 @@ import {
   stepsInChunk,
   stepWindow,
 } from '@downpour/contracts';
-import type { JobPlan } from '@downpour/contracts';
 import { BadGradients } from './bad-gradients.ts';
 import { allFinite } from './finite.ts';
 import { GradientWindow } from './gradient-window.ts';
@@ -19,7 +18,7 @@ import { ProgressReporter } from './progress-reporter.ts';
 import { stepSeed } from './step-seed.ts';
 import type { Pace } from './strategies/pace.ts';
 import { paceOf } from './strategies/pace.ts';
-import { settledOnAll } from './strategies/confirmed-pushes.ts';
+import { NONE_SETTLED, settledOnAll } from './strategies/confirmed-pushes.ts';
 
 export interface ReplicaOptions {
   /**
@@ -86,29 +85,36 @@ export class DownpourReplica {
   readonly #progress: ProgressReporter;
   readonly #badGradients: BadGradients;
   readonly #pace: Pace;
+  /** Gradients are accumulated, all on the same parameters. */
+  readonly #accumulates: boolean;
+  /** The replica moves its own parameters between fetches. */
+  readonly #stepsLocally: boolean;
   #chunk = { epoch: 0, chunk: 0 };
 
   constructor(context: ReplicaContext, options: ReplicaOptions = {}) {
     this.#context = context;
+    const { plan } = context;
+    const { strategy } = controlOf(plan);
     this.#options = {
-      fetchAhead: (options.fetchAhead ?? false) && !BARRIER_STRATEGIES.includes(controlOf(context.plan).strategy.kind),
+      fetchAhead: (options.fetchAhead ?? false) && !BARRIER_STRATEGIES.includes(strategy.kind),
       outstandingPushes: options.outstandingPushes ?? 4,
       eventIntervalMs: options.eventIntervalMs ?? 250,
       observe: options.observe ?? (() => undefined),
     };
-    const { plan } = context;
     const { observe } = this.#options;
     const { length } = plan.layout;
-    const { strategy } = controlOf(plan);
+    const { nFetch } = stepWindow({ ...plan.spec, strategy });
+    this.#accumulates = plan.spec.gradientAccumulation > 1;
+    this.#stepsLocally = nFetch > 1 && !this.#accumulates;
     const allocate = () =>
       context.parameters.allocate?.() ?? context.replica.allocate?.(length) ?? new Float32Array(length);
     this.#pace = paceOf(strategy, (options, signal) => this.#parameters.ask(options, signal));
     this.#parameters = new LocalParameters(context.parameters, {
       layout: plan.layout,
       shards: plan.shards.length,
-      nFetch: stepWindow({ ...plan.spec, strategy }).nFetch,
+      nFetch,
       ahead: this.#options.fetchAhead,
-      pullOptions: (signal) => this.#pace.pullOptions(this.#chunk, signal),
+      pullOptions: () => this.#pace.pullOptions(this.#chunk),
       allocate,
       onFetched: (ms) => observe('pull', ms),
     });
@@ -117,7 +123,7 @@ export class DownpourReplica {
       outstanding: this.#options.outstandingPushes,
       onDurable: (ms) => observe('push', ms),
       trainableLength: plan.layout.trainableLength,
-      ...(accumulates(plan) && { meanOf: plan.chunks.batchSize }),
+      ...(this.#accumulates && { meanOf: plan.chunks.batchSize }),
       ...(plan.spec.gradientClip && { clip: plan.spec.gradientClip }),
     });
     this.#badGradients = new BadGradients(context);
@@ -191,9 +197,10 @@ export class DownpourReplica {
         const key = { epoch, chunk: index, push, versions };
         const bad = pushing && this.#window.bad();
         if (bad) this.#badGradients.drop(key, vector);
-        if (accumulates(this.#context.plan)) this.#parameters.stay(pushing);
+        if (this.#accumulates) this.#parameters.stay(pushing);
         else if (bad || !sound) this.#parameters.forget();
-        else this.#parameters.advance(result.gradient, localRate(this.#context, versions, key));
+        else
+          this.#parameters.advance(result.gradient, this.#stepsLocally ? localRate(this.#context, versions, key) : 0);
         if (pushing) {
           const inOneRound =
             this.#context.parameters.pushPulls && !this.#options.fetchAhead && (!last || options.more?.());
@@ -257,16 +264,10 @@ export class DownpourReplica {
 
   /** Pushes of a chunk that somebody has trained before, in part, that every shard has settled: they need not be computed again. */
   async #settledBefore(chunk: TakenChunk, signal: AbortSignal): Promise<ReadonlySet<number>> {
-    if (!chunk.again) return new Set();
+    if (!chunk.again) return NONE_SETTLED;
     const settled: number[][] = [];
     await this.#parameters.ask({ chunk: this.#chunk, settled }, signal);
     return settledOnAll(settled);
-  }
-
-  get #stepsLocally(): boolean {
-    const { plan } = this.#context;
-    const { strategy } = controlOf(plan);
-    return stepWindow({ ...plan.spec, strategy }).nFetch > 1 && !accumulates(plan);
   }
 
   /** Gives the chunk back once its pushes have settled: a push still on its way would race with whoever takes the chunk next. */
@@ -298,8 +299,6 @@ export class DownpourReplica {
     return examples;
   }
 }
-
-const accumulates = ({ spec }: JobPlan): boolean => spec.gradientAccumulation > 1;
 
 function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();

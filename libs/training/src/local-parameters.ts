@@ -10,7 +10,7 @@ export interface LocalParametersOptions {
   ahead: boolean;
   allocate: () => Float32Array;
   /** What a fetch asks for beside the parameters. */
-  pullOptions?: (signal: AbortSignal) => PullOptions | Promise<PullOptions>;
+  pullOptions?: () => PullOptions | Promise<PullOptions>;
   onFetched?: (ms: number) => void;
 }
 
@@ -44,11 +44,6 @@ export class LocalParameters {
   /** Each shard's version at the last fetch: what a gradient says it was computed on. */
   get versions(): number[] {
     return this.#fetchedVersions;
-  }
-
-  /** Whether the next step fetches. */
-  get due(): boolean {
-    return this.#step % this.#options.nFetch === 0;
   }
 
   /** The vector that the next step computes on, fetched if one is due. */
@@ -123,7 +118,7 @@ export class LocalParameters {
       this.#abandoned = null;
     }
     const began = performance.now();
-    this.#back = await this.#client.pull(this.#back, signal, asked ?? (await this.#options.pullOptions?.(signal)));
+    this.#back = await this.#client.pull(this.#back, signal, asked ?? (await this.#options.pullOptions?.()));
     this.#options.onFetched?.(performance.now() - began);
   }
 }

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { Lbfgs } from './lbfgs.ts';
 import type { LbfgsState } from './lbfgs.ts';
-import type { Function64 } from './memory-objective.ts';
-import { MemoryObjective } from './memory-objective.ts';
+import type { Function64 } from './fakes.ts';
+import { MemoryObjective } from './fakes.ts';
 
 /** Made by lbfgs.scipy.py. */
 const scipy = JSON.parse(readFileSync(new URL('lbfgs.scipy.json', import.meta.url), 'utf8')) as Record<

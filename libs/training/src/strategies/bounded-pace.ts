@@ -1,5 +1,5 @@
 import type { PullOptions } from '../ports.ts';
-import { ConfirmedPushes } from './confirmed-pushes.ts';
+import { ConfirmedPushes, NONE_SETTLED } from './confirmed-pushes.ts';
 import type { Ask, ChunkKey, Pace } from './pace.ts';
 
 /** Downpour SGD with a bound on staleness: nobody waits, but what was too stale is to be trained again. */
@@ -20,7 +20,7 @@ export class BoundedPace implements Pace {
   }
 
   settled(): ReadonlySet<number> {
-    return new Set();
+    return NONE_SETTLED;
   }
 
   confirm(chunk: ChunkKey, pushes: number, signal: AbortSignal): Promise<boolean> {

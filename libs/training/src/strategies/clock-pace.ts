@@ -1,4 +1,5 @@
 import type { PullOptions } from '../ports.ts';
+import { NONE_SETTLED } from './confirmed-pushes.ts';
 import type { ChunkKey, Pace } from './pace.ts';
 
 /** Stale synchronous parallel (Ho et al. 2013): a fetch says how many pushes were made, and the shard answers when that is not too far ahead of the slowest. */
@@ -15,7 +16,7 @@ export class ClockPace implements Pace {
   }
 
   settled(): ReadonlySet<number> {
-    return new Set();
+    return NONE_SETTLED;
   }
 
   async confirm(): Promise<boolean> {

@@ -1,8 +1,13 @@
 import type { PullOptions } from '../ports.ts';
 import type { Ask, ChunkKey } from './pace.ts';
 
-/** Pushes of a chunk that every shard has settled; by shard. */
-export function settledOnAll([first = [], ...others]: readonly (readonly number[])[]): ReadonlySet<number> {
+/** Where nobody has asked. */
+export const NONE_SETTLED: ReadonlySet<number> = new Set();
+
+/** Pushes of a chunk that every shard has settled; `settled`: by shard. */
+export function settledOnAll(settled: readonly (readonly number[])[]): ReadonlySet<number> {
+  const [first = [], ...others] = settled;
+  if (first.length === 0) return NONE_SETTLED;
   return new Set(first.filter((push) => others.every((each) => each.includes(push))));
 }
 

@@ -1,5 +1,6 @@
 import type { StrategySpec } from '@downpour/contracts';
 import type { PullOptions, TakenChunk } from '../ports.ts';
+import { NONE_SETTLED } from './confirmed-pushes.ts';
 import { BoundedPace } from './bounded-pace.ts';
 import { ClockPace } from './clock-pace.ts';
 import { StepPace } from './step-pace.ts';
@@ -18,7 +19,7 @@ export interface Pace {
   /** The replica waits for others at every step. */
   readonly inStep: boolean;
   /** What a fetch asks for, once everything is known that it depends on. */
-  pullOptions(chunk: ChunkKey, signal: AbortSignal): PullOptions | Promise<PullOptions>;
+  pullOptions(chunk: ChunkKey): PullOptions | Promise<PullOptions>;
   /** A push is on its way; it resolves with its places in the shards' logs. */
   pushed(durable: Promise<readonly number[]>): void;
   /** Pushes of the chunk that every shard has settled, as of the last fetch that asked: they need not be computed again. */
@@ -28,14 +29,13 @@ export interface Pace {
 }
 
 const NOTHING = {};
-const NONE: ReadonlySet<number> = new Set<number>();
 
 /** No barrier anywhere (paper, section 4.1). */
 const free: Pace = {
   inStep: false,
   pullOptions: () => NOTHING,
   pushed: () => undefined,
-  settled: () => NONE,
+  settled: () => NONE_SETTLED,
   confirm: async () => true,
 };
 
