@@ -47,7 +47,7 @@ export class PortionBoard {
   #open = new Set<number>();
   readonly #out = new Map<number, Outstanding>();
   #deliveries: number[] = [];
-  /** Last worker that finished each portion, and the portions that each has finished. */
+  /** By portion: the workers that have finished it, and have its examples. */
   readonly #had = new Map<number, Set<string>>();
   #recentMs: number[] = [];
 
@@ -76,11 +76,6 @@ export class PortionBoard {
 
   get complete(): boolean {
     return this.#evaluation >= 0 && this.#open.size === 0 && this.#out.size === 0;
-  }
-
-  /** Done so far. */
-  get done(): number {
-    return this.#evaluation < 0 ? 0 : this.portions - this.#open.size - this.#out.size;
   }
 
   /** What the worker is to do next; null: nothing at present. */
