@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runChaos } from './chaos/chaos-run.ts';
-import { chaosSpec } from './chaos/options.ts';
 import { brokenPromises, faultTable, jobTable } from './chaos/report.ts';
+import { chaosSpec, EXAMPLES } from './chaos/ways.ts';
 
-const EXAMPLES = 60_000;
 const SEED = 20_121_203;
 
 /** A minute of what `npm run chaos` does for ten. */
@@ -27,7 +26,7 @@ describe('a cluster in which anybody may die', () => {
         shards: 2,
         sharders: 2,
         gateways: 2,
-        spec: chaosSpec('mlp', 2, 2),
+        spec: chaosSpec({ zoo: 'mlp' }, 2, 2),
         logFolder,
         onNote: (line) => notes.push(line),
       },

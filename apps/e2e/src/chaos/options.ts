@@ -1,10 +1,13 @@
 import { parseArgs } from 'node:util';
 import type { JobSpecInput } from '@downpour/contracts';
 import type { ChaosOptions } from './chaos-run.ts';
+import type { Way } from './ways.ts';
+import { chaosSpec, WAY_NAMES, wayNamed, WAYS } from './ways.ts';
 
 const OPTIONS = [
+  ['strategy', 'async', `${WAY_NAMES.join(', ')}; or all, one after the other`],
   ['seed', '1', 'which faults come, when, and for how long'],
-  ['minutes', '10', 'how long faults come; the job at work then is finished in peace'],
+  ['minutes', '10', 'how long faults come, for each strategy; the job at work then is finished in peace'],
   ['kills', '6', 'kills a minute'],
   ['others', '3', 'freezes, partitions, cuts and delays a minute'],
   ['longest', '60', 'seconds that a freeze, partition or delay may last'],
@@ -17,14 +20,17 @@ const OPTIONS = [
   ['logs', '.downpour/chaos', "folder for the processes' logs"],
 ] as const;
 
-export type ParsedOptions = Omit<ChaosOptions, 'onNote'>;
+/** `ways`: each with a cluster of its own. */
+export interface ParsedOptions extends Omit<ChaosOptions, 'onNote' | 'spec'> {
+  ways: (Way & { spec: JobSpecInput })[];
+}
 
 export const help = (): string =>
   [
     'npm run chaos [-- options]',
     '',
     'Trains MNIST on a whole local cluster while its processes, NATS too, are killed, frozen and cut off at random; then checks that nothing was lost or counted',
-    'twice, and that the model is as good as without.',
+    'twice, and that the model is as good as without (sandblaster: the same, to the bit).',
     '',
     ...OPTIONS.map(([name, byDefault, text]) => `  ${`--${name} X`.padEnd(14)} ${text} (default: ${byDefault})`),
   ].join('\n');
@@ -57,6 +63,12 @@ export const parseOptions = (argv: string[]): ParsedOptions | 'help' => {
       throw new UsageError(`--${name} ${text(name)}: give a ${whole ? 'whole ' : ''}number from ${min}`);
     return value;
   };
+  const asked = text('strategy');
+  const ways = asked === 'all' ? WAYS : [wayNamed(asked)].filter((way) => way !== undefined);
+  if (ways.length === 0) throw new UsageError(`--strategy ${asked}: give one of ${WAY_NAMES.join(', ')}, or all`);
+  const model = { zoo: text('model') } as JobSpecInput['model'];
+  const epochs = number('epochs', 1, true);
+  const shards = number('shards', 1, true);
   return {
     seed: number('seed', 0, true),
     durationMs: number('minutes', 0.1) * 60_000,
@@ -64,26 +76,10 @@ export const parseOptions = (argv: string[]): ParsedOptions | 'help' => {
     othersPerMinute: number('others', 0),
     longestMs: number('longest', 1) * 1000,
     workers: number('workers', 1, true),
-    shards: number('shards', 1, true),
+    shards,
     sharders: number('sharders', 1, true),
     gateways: number('gateways', 1, true),
-    spec: chaosSpec(text('model'), number('epochs', 1, true), number('shards', 1, true)),
+    ways: ways.map((way) => ({ ...way, spec: chaosSpec(model, epochs, shards, way) })),
     logFolder: text('logs'),
   };
 };
-
-/**
- * Small chunks, so that one is done between two kills; the log on file, so that NATS may be killed. Adagrad's steps shrink, so that two
- * runs whose pushes came in different orders end close to each other: what differs more is the faults' doing.
- */
-export const chaosSpec = (model: string, epochs: number, shards: number): JobSpecInput => ({
-  model: { zoo: model } as JobSpecInput['model'],
-  dataset: 'mnist',
-  batchSize: 128,
-  chunkSize: 1024,
-  epochs,
-  shards,
-  seed: 1,
-  updateRule: { kind: 'adagrad', learningRate: 0.05 },
-  log: { storage: 'file' },
-});
