@@ -51,6 +51,16 @@ export { initialControl, quorumOf, shardControlSchema } from './control.ts';
 export type { ShardControl } from './control.ts';
 export { controlSchema } from './messages/control.ts';
 export type { ControlHeader } from './messages/control.ts';
+export {
+  cutNodeSchema,
+  groupSchema,
+  MAX_PARTITIONS,
+  modelCutSchema,
+  PARTITION_DEVICE,
+  partitionLayout,
+  partitionsSpecSchema,
+} from './partitions.ts';
+export type { CutNode, Group, ModelCut, PartitionsSpec } from './partitions.ts';
 export { pushLogSchema, jobSpecSchema } from './job-spec.ts';
 export type { JobSpec, JobSpecInput, PushLogSpec } from './job-spec.ts';
 export { evaluationMetricSchema, isLowerBetter, metricOf, metricSchema } from './metric.ts';

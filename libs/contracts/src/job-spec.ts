@@ -4,6 +4,7 @@ import { encodingSchema } from './encoding.ts';
 import { gradientClipSchema, learningRateScheduleSchema } from './learning-rate-schedule.ts';
 import { evaluationMetricSchema, metricSchema, type Metric } from './metric.ts';
 import { modelSpecSchema } from './model-spec.ts';
+import { partitionsSpecSchema } from './partitions.ts';
 import { sharesSteps, strategySchema, strategyWindow } from './strategy.ts';
 import { updateRuleSchema } from './update-rule.ts';
 
@@ -130,6 +131,11 @@ export const jobSpecSchema = z
       .enum(['roundRobin', 'byteBalanced', 'split'])
       .default('split')
       .describe('How variables are laid on shards'),
+    partitions: partitionsSpecSchema
+      .optional()
+      .describe(
+        'Cut the model: each replica is a group of workers that hold a part of it each. Default: a worker holds all of it',
+      ),
     encoding: encodingSchema.default({ gradients: 'float32', parameters: 'float32' }),
     evaluateEvery: z
       .number()
@@ -233,6 +239,18 @@ export const jobSpecSchema = z
   .refine(({ strategy, log }) => !sharesSteps(strategy) || log.storage !== 'none', {
     path: ['log', 'storage'],
     message: 'a strategy whose steps are made of several gradients needs a push log: choose file or memory',
+  })
+  .refine(({ partitions, strategy }) => partitions === undefined || strategy.kind === 'async', {
+    path: ['partitions'],
+    message: 'a model that is cut trains with strategy async: replicas do not wait for each other',
+  })
+  .refine(({ partitions, gradientClip }) => partitions === undefined || gradientClip?.norm === undefined, {
+    path: ['gradientClip', 'norm'],
+    message: 'no member of a group sees the whole gradient: clip by value, or leave out partitions',
+  })
+  .refine(({ partitions, batchSize }) => partitions === undefined || partitions.microBatches <= batchSize, {
+    path: ['partitions', 'microBatches'],
+    message: 'a batch has fewer examples than that',
   })
   .meta({ id: 'JobSpec' });
 /** A spec with every default filled in. */

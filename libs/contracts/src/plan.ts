@@ -5,6 +5,7 @@ import { initialControl, shardControlSchema } from './control.ts';
 import type { ShardControl } from './control.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { chunkPlanSchema, keyRangeSchema, parameterLayoutSchema } from './layout.ts';
+import { groupSchema, modelCutSchema } from './partitions.ts';
 
 /** Who owns a shard. `ownership` grows by one with each new owner and fences the ones before (never reused). */
 export const shardPlacementSchema = z.strictObject({
@@ -12,6 +13,7 @@ export const shardPlacementSchema = z.strictObject({
   ranges: z.array(keyRangeSchema).describe("Sorted, disjoint; a shard's own vector is their concatenation"),
   instance: z.string().nullable().describe('Parameter-shard process that owns it; null while nobody does'),
   ownership: z.int().min(0),
+  partition: z.int().min(0).optional().describe('Of a model that is cut: whose variables it holds'),
   previous: z
     .strictObject({ instance: z.string(), ownership: z.int().min(0) })
     .optional()
@@ -58,6 +60,8 @@ export const jobPlanSchema = z.strictObject({
     .describe(
       'How pushes are folded at present, and the strategy that workers follow. Absent: as its spec begins (control.ts)',
     ),
+  cut: modelCutSchema.optional().describe('Of a model whose replicas are groups of workers'),
+  groups: z.array(groupSchema).optional().describe('Those who train at present, where the model is cut'),
   workers: z
     .array(z.string())
     .optional()

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { datasetSummarySchema } from '../dataset.ts';
 import { jobSpecSchema } from '../job-spec.ts';
 import { parameterLayoutSchema } from '../layout.ts';
+import { modelCutSchema } from '../partitions.ts';
 
 /**
  * Build the model, check it against the data set, write the initial parameters (object `objects.initialParameters(jobId)`:
@@ -21,6 +22,7 @@ export const prepareReplySchema = z.strictObject({
   jobId: z.string(),
   topology: z.record(z.string(), z.unknown()),
   layout: parameterLayoutSchema,
+  cut: modelCutSchema.optional().describe('When the spec asks for partitions'),
   loss: z.enum(['softmaxCrossEntropy', 'sigmoidCrossEntropy', 'meanSquaredError']),
 });
 export type PrepareReply = z.infer<typeof prepareReplySchema>;

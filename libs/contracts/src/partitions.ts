@@ -1,0 +1,101 @@
+import { z } from 'zod';
+import type { ParameterLayout } from './layout.ts';
+
+/** Members that a group may have. */
+export const MAX_PARTITIONS = 64;
+
+const partitionIndex = z
+  .int()
+  .min(0)
+  .max(MAX_PARTITIONS - 1);
+
+/** `/job:worker/task:2` (as TensorFlow writes it) or `partition:2`. */
+export const PARTITION_DEVICE = /^(?:(?:\/job:(?:worker|replica))?\/task:|partition:)(\d{1,3})$/;
+
+/** Model parallelism: a replica is a group of workers, each of which holds one partition of the model (Dean et al. 2012, section 3). */
+export const partitionsSpecSchema = z
+  .strictObject({
+    count: z.int().min(2).max(MAX_PARTITIONS).describe('Partitions of the model: so many workers make one replica'),
+    devices: z
+      .record(
+        z.string().min(1),
+        z.union([
+          partitionIndex,
+          z
+            .string()
+            .regex(PARTITION_DEVICE, { message: 'expected a partition like 1, partition:1 or /job:worker/task:1' }),
+        ]),
+      )
+      .optional()
+      .describe(
+        'Partition of a layer, by its name or a pattern with * (the first that matches counts): a number, "partition:1" or "/job:worker/task:1". Layers that none names are cut ' +
+          'automatically: few bytes between partitions, measured costs balanced',
+      ),
+    split: z
+      .record(z.string().min(1), z.int().min(2).max(MAX_PARTITIONS))
+      .optional()
+      .describe(
+        'Wide Dense and Conv2D layers, by name or pattern, that are cut into so many parts by units or filters',
+      ),
+    microBatches: z
+      .int()
+      .min(1)
+      .max(1024)
+      .default(4)
+      .describe(
+        'Parts of a batch that follow each other through the partitions, so that these work at the same time. Batch normalisation sees one part at a time',
+      ),
+  })
+  .meta({ id: 'Partitions' });
+export type PartitionsSpec = z.infer<typeof partitionsSpecSchema>;
+
+/** A layer of a model that is cut; layers of input belong to no partition. */
+export const cutNodeSchema = z
+  .strictObject({
+    layer: z.string(),
+    className: z.string(),
+    partition: partitionIndex,
+    inputs: z.array(z.string()).describe('Layers whose outputs it reads'),
+    parameters: z.int().min(0),
+    costMs: z.number().min(0).describe('Forward and backward of 64 examples, measured when the job was prepared'),
+    outputBytes: z.int().min(0).describe('Of its output, for one example'),
+  })
+  .meta({ id: 'CutNode' });
+export type CutNode = z.infer<typeof cutNodeSchema>;
+
+/** Which partition holds what. */
+export const modelCutSchema = z
+  .strictObject({
+    partitions: z.int().min(2).max(MAX_PARTITIONS),
+    nodes: z.array(cutNodeSchema).describe('In an order in which each layer comes after those that it reads'),
+    variables: z.array(partitionIndex).describe('Partition of each variable of the layout'),
+  })
+  .meta({ id: 'ModelCut' });
+export type ModelCut = z.infer<typeof modelCutSchema>;
+
+/** Workers that are one replica together, by partition. The first leads: it takes the chunks. `generation` grows with each change of members and fences the ones before. */
+export const groupSchema = z.strictObject({
+  group: z.int().min(0),
+  generation: z.int().min(1),
+  members: z.array(z.string()).min(2),
+});
+export type Group = z.infer<typeof groupSchema>;
+
+/** Layout of one partition's own vector: its variables in the order of the whole, trainable ones first. */
+export function partitionLayout(
+  layout: ParameterLayout,
+  cut: Pick<ModelCut, 'variables'>,
+  partition: number,
+): ParameterLayout {
+  let length = 0;
+  let trainableLength = 0;
+  const variables = layout.variables
+    .filter((_, i) => cut.variables[i] === partition)
+    .map((variable) => {
+      const placed = { ...variable, offset: length };
+      length += variable.length;
+      if (variable.trainable) trainableLength += variable.length;
+      return placed;
+    });
+  return { length, trainableLength, variables };
+}
