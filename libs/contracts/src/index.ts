@@ -54,13 +54,16 @@ export type { ControlHeader } from './messages/control.ts';
 export {
   cutNodeSchema,
   groupSchema,
+  groupsSchema,
   MAX_PARTITIONS,
   modelCutSchema,
   PARTITION_DEVICE,
   partitionLayout,
   partitionsSpecSchema,
+  rangesInPartition,
+  rangesInWhole,
 } from './partitions.ts';
-export type { CutNode, Group, ModelCut, PartitionsSpec } from './partitions.ts';
+export type { CutNode, Group, Groups, ModelCut, PartitionsSpec } from './partitions.ts';
 export { pushLogSchema, jobSpecSchema } from './job-spec.ts';
 export type { JobSpec, JobSpecInput, PushLogSpec } from './job-spec.ts';
 export { evaluationMetricSchema, isLowerBetter, metricOf, metricSchema } from './metric.ts';
@@ -146,7 +149,7 @@ export { pushSchema } from './messages/push.ts';
 export type { PushHeader } from './messages/push.ts';
 export { SUPPORTED_LAYERS, zooModelSchema, topologyModelSchema, modelSpecSchema } from './model-spec.ts';
 export type { ZooModel, ModelSpec } from './model-spec.ts';
-export { controlOf, shardPlacementSchema, jobPlanSchema, planOriginSchema } from './plan.ts';
+export { controlOf, shardPlacementSchema, jobPlanSchema, partitionView, planOriginSchema } from './plan.ts';
 export type { ShardPlacement, JobPlan, PlanOrigin } from './plan.ts';
 export { stepWindow } from './step-window.ts';
 export type { StepWindow } from './step-window.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ParameterLayout } from './layout.ts';
+import type { KeyRange, ParameterLayout } from './layout.ts';
 
 /** Members that a group may have. */
 export const MAX_PARTITIONS = 64;
@@ -81,6 +81,12 @@ export const groupSchema = z.strictObject({
 });
 export type Group = z.infer<typeof groupSchema>;
 
+export const groupsSchema = z.strictObject({
+  newest: z.int().min(0).describe('Newest generation given out, be it of a group that is no more'),
+  formed: z.array(groupSchema),
+});
+export type Groups = z.infer<typeof groupsSchema>;
+
 /** Layout of one partition's own vector: its variables in the order of the whole, trainable ones first. */
 export function partitionLayout(
   layout: ParameterLayout,
@@ -98,4 +104,39 @@ export function partitionLayout(
       return placed;
     });
   return { length, trainableLength, variables };
+}
+
+/** Ranges of the whole vector, all of one partition's variables, as ranges of its own vector. */
+export function rangesInPartition(
+  ranges: readonly KeyRange[],
+  layout: ParameterLayout,
+  cut: Pick<ModelCut, 'variables'>,
+  partition: number,
+): KeyRange[] {
+  const own = layout.variables.filter((_, i) => cut.variables[i] === partition);
+  const { variables } = partitionLayout(layout, cut, partition);
+  return ranges.map(({ begin, end }) => {
+    // Variables that follow each other in the whole do so in the part.
+    const i = own.findIndex(({ offset, length }) => begin >= offset && begin < offset + length);
+    const at = variables[i]!.offset + begin - own[i]!.offset;
+    return { begin: at, end: at + end - begin };
+  });
+}
+
+/** The other way: what of the whole vector a range of the partition's own is; cut where other partitions' variables lie between. */
+export function rangesInWhole(
+  ranges: readonly KeyRange[],
+  layout: ParameterLayout,
+  cut: Pick<ModelCut, 'variables'>,
+  partition: number,
+): KeyRange[] {
+  const own = layout.variables.filter((_, i) => cut.variables[i] === partition);
+  const { variables } = partitionLayout(layout, cut, partition);
+  return ranges.flatMap(({ begin, end }) =>
+    variables.flatMap(({ offset, length }, i) => {
+      const [first, last] = [Math.max(begin, offset), Math.min(end, offset + length)];
+      const shift = own[i]!.offset - offset;
+      return first < last ? [{ begin: first + shift, end: last + shift }] : [];
+    }),
+  );
 }

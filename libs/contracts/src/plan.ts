@@ -5,7 +5,7 @@ import { initialControl, shardControlSchema } from './control.ts';
 import type { ShardControl } from './control.ts';
 import { jobSpecSchema } from './job-spec.ts';
 import { chunkPlanSchema, keyRangeSchema, parameterLayoutSchema } from './layout.ts';
-import { groupSchema, modelCutSchema } from './partitions.ts';
+import { groupsSchema, modelCutSchema, partitionLayout, rangesInPartition } from './partitions.ts';
 
 /** Who owns a shard. `ownership` grows by one with each new owner and fences the ones before (never reused). */
 export const shardPlacementSchema = z.strictObject({
@@ -61,7 +61,7 @@ export const jobPlanSchema = z.strictObject({
       'How pushes are folded at present, and the strategy that workers follow. Absent: as its spec begins (control.ts)',
     ),
   cut: modelCutSchema.optional().describe('Of a model whose replicas are groups of workers'),
-  groups: z.array(groupSchema).optional().describe('Those who train at present, where the model is cut'),
+  groups: groupsSchema.optional().describe('Those who train at present, where the model is cut'),
   workers: z
     .array(z.string())
     .optional()
@@ -71,3 +71,20 @@ export type JobPlan = z.infer<typeof jobPlanSchema>;
 
 export const controlOf = (plan: Pick<JobPlan, 'control' | 'spec'>): ShardControl =>
   plan.control ?? initialControl(plan.spec.strategy);
+
+/**
+ * The plan as the member of a group sees it that holds one partition: the layout of its own vector, and shards with ranges in that. Shards of other partitions keep their number
+ * and have no ranges.
+ */
+export function partitionView(plan: JobPlan, partition: number): JobPlan {
+  const { cut, layout, shards } = plan;
+  if (cut === undefined) throw new Error(`The model of job ${plan.jobId} is not cut`);
+  return {
+    ...plan,
+    layout: partitionLayout(layout, cut, partition),
+    shards: shards.map((shard) => ({
+      ...shard,
+      ranges: shard.partition === partition ? rangesInPartition(shard.ranges, layout, cut, partition) : [],
+    })),
+  };
+}

@@ -5,13 +5,16 @@ import type {
   JobPlan,
   JobRecord,
   JobSpec,
+  KeyRange,
   Member,
+  ModelCut,
   ParameterLayout,
   PrepareReply,
   PushLogSpec,
 } from '@downpour/contracts';
 import { DownpourError, stepWindow, warmstartStepsOf } from '@downpour/contracts';
-import { maxShards, originOf, placeParameters } from '@downpour/parameters';
+import { maxShards, originOf, placeCut, placeParameters } from '@downpour/parameters';
+import { formGroups } from './groups.ts';
 import type { Load } from './shard-owners.ts';
 import { firstOwners } from './shard-owners.ts';
 import { available } from './waiting.ts';
@@ -39,6 +42,19 @@ const SHARDS_PER_PROCESS = 2;
 /** Where the spec does not say, as far as the model can be cut. */
 function shardCount(spec: JobSpec, layout: ParameterLayout, processes: number): number {
   return spec.shards ?? Math.max(1, Math.min(SHARDS_PER_PROCESS * processes, maxShards(layout, spec.placement)));
+}
+
+function place(
+  spec: JobSpec,
+  layout: ParameterLayout,
+  cut: ModelCut | undefined,
+  processes: number,
+): { partition?: number; ranges: KeyRange[] }[] {
+  const shards = shardCount(spec, layout, processes);
+  if (!cut) return placeParameters(layout, shards, spec.placement, spec.updateRule).map((ranges) => ({ ranges }));
+  // By default at least one for each partition.
+  const enough = spec.shards === undefined ? Math.max(shards, new Set(cut.variables).size) : shards;
+  return placeCut(layout, cut, enough, spec.placement, spec.updateRule);
 }
 
 /** A log must hold the pushes of all workers that are on their way while shards take the snapshots that make room in it. */
@@ -90,11 +106,22 @@ export function makePlan(
     spec.log = { ...spec.log, storage: 'none' };
   }
   checkLog(spec.log, layout);
-  const ranges = placeParameters(layout, shardCount(spec, layout, loads.size), spec.placement, spec.updateRule);
+  const { cut } = prepared;
+  if (spec.partitions && !cut)
+    throw new DownpourError(
+      'invalid-request',
+      'The worker that prepared the job cannot cut models: run one version of Downpour',
+      {
+        field: 'partitions',
+      },
+    );
+  const placed = place(spec, layout, cut, loads.size);
   const chunks = chunkPlanOf(spec, dataset);
   const kind = spec.resumeFrom === undefined ? 'warmStart' : 'resume';
   const origin = manifest === null ? null : originOf(manifest, { kind, layout, chunks, rule: spec.updateRule });
-  const [firstWorker] = available(members, 'worker');
+  const workers = available(members, 'worker').map(({ instance }) => instance);
+  const groups = cut && formGroups({ newest: 0, formed: [] }, cut.partitions, workers);
+  const firstWorker = groups ? groups.formed[0]?.members[0] : workers[0];
   return {
     v: 1,
     jobId: job.id,
@@ -103,9 +130,13 @@ export function makePlan(
     topology,
     layout,
     chunks,
-    shards: firstOwners(ranges, loads),
-    warmstartWorker: warmstartStepsOf(spec.strategy) > 0 ? (firstWorker?.instance ?? null) : null,
+    shards: firstOwners(
+      placed.map(({ ranges }) => ranges),
+      loads,
+    ).map((shard, i) => ({ ...shard, ...(cut && { partition: placed[i]!.partition }) })),
+    warmstartWorker: warmstartStepsOf(spec.strategy) > 0 ? (firstWorker ?? null) : null,
     phase: 'training',
     ...(origin === null ? {} : { origin }),
+    ...(cut && { cut, groups }),
   };
 }

@@ -1,4 +1,4 @@
-import type { Member, Role } from '@downpour/contracts';
+import type { JobPlan, Member, Role } from '@downpour/contracts';
 
 /** Without one of each no job can go on. */
 export const REQUIRED_ROLES = ['worker', 'parameter-shard', 'data-sharder'] as const satisfies readonly Role[];
@@ -20,6 +20,14 @@ export function waitingFor(members: readonly Member[], roles: readonly RequiredR
   const missing = roles.filter((role) => available(members, role).length === 0);
   if (missing.length === 0) return null;
   return `waiting for ${missing.map((role) => describeMissing(members, role)).join('; and for ')}`;
+}
+
+/** A model that is cut needs so many workers at once. */
+export function waitingForGroup({ cut, groups }: JobPlan, members: readonly Member[]): string | null {
+  if (!cut || (groups?.formed.length ?? 0) > 0) return null;
+  const workers = available(members, 'worker').length;
+  const wanted = cut.partitions;
+  return `waiting for ${wanted} workers: the model is cut into ${wanted} partitions, a replica is a group of so many, and ${workers === 1 ? 'one is' : `${workers} are`} there; start more with \`docker compose up --scale worker=${wanted}\``;
 }
 
 function describeMissing(members: readonly Member[], role: RequiredRole): string {

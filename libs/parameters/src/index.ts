@@ -13,6 +13,7 @@ export {
 } from './key-range.ts';
 export { Ledger } from './ledger.ts';
 export { ParameterShard } from './parameter-shard.ts';
+export { placeCut } from './placement/place-cut.ts';
 export { maxShards, placementBalance, placeParameters } from './placement/place-parameters.ts';
 export { compareVectors, firstDifference, sameBits } from './replay/compare.ts';
 export { LogFileError, openLogFile, writeLogFile } from './replay/log-file.ts';

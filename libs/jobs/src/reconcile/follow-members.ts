@@ -1,5 +1,6 @@
-import type { JobPlan, ShardPlacement } from '@downpour/contracts';
+import type { Groups, JobPlan, ShardPlacement } from '@downpour/contracts';
 import { controlOf, warmstartStepsOf } from '@downpour/contracts';
+import { formGroups } from '../groups.ts';
 import type { JobRun } from '../job-run.ts';
 import type { Load, Move } from '../shard-owners.ts';
 import { endHandovers, rebalance, repairOwners } from '../shard-owners.ts';
@@ -13,7 +14,7 @@ export interface MoveTimes {
   movedAt: number;
 }
 
-/** Owners of shards and the warmstart worker follow who is alive. */
+/** Owners of shards, groups of workers and the warmstart worker follow who is alive. */
 export async function followMembers(run: JobRun, loads: () => Map<string, Load>, times: MoveTimes): Promise<void> {
   const plan = run.plan?.value;
   if (plan === undefined) return;
@@ -23,10 +24,13 @@ export async function followMembers(run: JobRun, loads: () => Map<string, Load>,
   const repaired = repairOwners(settled, members, loads(), failed, hasLog(plan));
   let { shards, moves } = repaired;
   if (moves.length === 0) ({ shards, moves } = evenLoad(run, { ...plan, shards: settled }, loads(), times) ?? repaired);
-  const warmstartWorker = warmstartOf(run, plan);
+  const groups = groupsOf(run, plan);
+  const warmstartWorker = warmstartOf(run, { ...plan, ...(groups && { groups }) });
   const handedOver = settled.some((placement, at) => placement !== plan.shards[at]);
-  if (moves.length === 0 && !handedOver && warmstartWorker === plan.warmstartWorker) return;
-  await run.savePlan({ ...plan, shards, warmstartWorker });
+  const regrouped = JSON.stringify(groups) !== JSON.stringify(plan.groups);
+  if (moves.length === 0 && !handedOver && !regrouped && warmstartWorker === plan.warmstartWorker) return;
+  await run.savePlan({ ...plan, shards, warmstartWorker, ...(groups && { groups }) });
+  if (regrouped) run.deps.log.info({ job: run.id, groups: groups?.formed }, 'Workers are grouped anew');
   report(run, moves);
 }
 
@@ -70,11 +74,20 @@ function evenLoad(run: JobRun, plan: JobPlan, loads: Map<string, Load>, times: M
   return moved;
 }
 
+/** Whoever is there makes up the replicas of a model that is cut. */
+function groupsOf(run: JobRun, { cut, groups }: JobPlan): Groups | undefined {
+  if (!cut) return undefined;
+  const workers = available(run.deps.cluster.members(), 'worker').map(({ instance }) => instance);
+  return formGroups(groups ?? { newest: 0, formed: [] }, cut.partitions, workers);
+}
+
 /** Warmstart (paper, section 4.1): one replica alone until every shard has applied so many pushes; another one if it leaves. */
 function warmstartOf(run: JobRun, plan: JobPlan): string | null {
   if (plan.warmstartWorker === null) return null;
   if (run.tracker.applied(plan.shards.length) >= warmstartStepsOf(controlOf(plan).strategy)) return null;
-  const workers = available(run.deps.cluster.members(), 'worker').map(({ instance }) => instance);
+  const workers = plan.groups
+    ? plan.groups.formed.map(({ members }) => members[0]!)
+    : available(run.deps.cluster.members(), 'worker').map(({ instance }) => instance);
   return workers.includes(plan.warmstartWorker) ? plan.warmstartWorker : (workers[0] ?? plan.warmstartWorker);
 }
 

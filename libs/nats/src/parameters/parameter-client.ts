@@ -1,5 +1,5 @@
 import { DownpourError, pullReplySchema, pushPullReplySchema, subjects } from '@downpour/contracts';
-import type { JobPlan, KeyRange, PullReply, PushHeader, PushPullRequest } from '@downpour/contracts';
+import type { JobPlan, KeyRange, PullReply, PushHeader, PushPullRequest, ShardPlacement } from '@downpour/contracts';
 import { rangesLength } from '@downpour/parameters';
 import { decodeFrame, encodeFrame, requireTensor } from '@downpour/tensor';
 import type { OutgoingTensor, Tensor, TensorFrame } from '@downpour/tensor';
@@ -46,16 +46,20 @@ export class NatsParameterClient implements ParameterClient {
    * @throws DownpourError not-found when the job's plan is gone; the signal's reason. Nothing is written to `into` any more then.
    */
   async pull(into: PulledParameters, signal: AbortSignal, options: PullOptions = {}): Promise<PulledParameters> {
-    const { shards } = this.#asker.plan();
     await together(
       this.#with(signal),
-      shards.map(
+      this.#shards.map(
         ({ shard }) =>
           (all) =>
             this.#pullShard(shard, into, options, all),
       ),
     );
     return into;
+  }
+
+  /** Of a partition's view those without ranges are other members'. */
+  get #shards(): ShardPlacement[] {
+    return this.#asker.plan().shards.filter(({ ranges }) => ranges.length > 0);
   }
 
   get pushPulls(): boolean {
@@ -89,7 +93,6 @@ export class NatsParameterClient implements ParameterClient {
   async push(request: PushRequest, signal: AbortSignal): Promise<number[]> {
     const { instance, publisher, plan } = this.#options;
     const { jobId } = plan;
-    const { shards } = this.#asker.plan();
     const { gradient, versions, epoch, chunk, push, examples, pull, bad, loss } = request;
     const either = this.#with(signal);
     const leave = await this.#window.enter(1, either);
@@ -97,7 +100,7 @@ export class NatsParameterClient implements ParameterClient {
     try {
       await together(
         either,
-        shards.map(({ shard, ranges }) => async (all) => {
+        this.#shards.map(({ shard, ranges }) => async (all) => {
           const version = Math.max(0, versions[shard] ?? 0);
           const header = {
             type: 'push',
