@@ -17,7 +17,9 @@ export async function reconcilePausing(run: JobRun): Promise<void> {
   if (plan.phase === 'training') await run.savePlan({ ...plan, phase: 'pausing' });
   if (run.record.startedAt !== null) {
     const pausedAt = Date.parse(coordinationOf(run.record).pausedAt ?? run.at);
-    const waits = (await heldBy(run)) ?? (await unsettled(run, plan));
+    // What was computed of an evaluation of L-BFGS is worth nothing: the iteration is done again.
+    const settles = plan.spec.strategy.kind !== 'sandblaster';
+    const waits = (await heldBy(run)) ?? (settles ? await unsettled(run, plan) : null);
     if (waits !== null && run.now - pausedAt < run.options.pausePatienceMs) return run.say(waits);
     const checkpoint = await pauseCheckpoint(run);
     if (checkpoint === 'pending') return run.say('writing a checkpoint');

@@ -1,5 +1,5 @@
 import { isPush } from '@downpour/parameters';
-import { DownpourError, pullRequestSchema, pushPullRequestSchema, subjects } from '@downpour/contracts';
+import { DownpourError, pullRequestSchema, pushPullRequestSchema, strategySchema, subjects } from '@downpour/contracts';
 import type { JobPlan, KeyRange, PushHeader } from '@downpour/contracts';
 import { asFloat32 } from '@downpour/tensor';
 import type { OutgoingFrame, TensorFrame } from '@downpour/tensor';
@@ -25,6 +25,7 @@ class FakeShard {
   ownership = 1;
   refusal: DownpourError | null = null;
   pulls = 0;
+  onPull: () => void = () => undefined;
   readonly pushed: { push: PushHeader; gradient: Float32Array }[] = [];
 
   pushPull({ header, tensors }: TensorFrame): OutgoingFrame {
@@ -48,6 +49,7 @@ class FakeShard {
 
   pull(header: unknown): OutgoingFrame {
     this.pulls += 1;
+    this.onPull();
     const { jobId, shard, ownership, ifNotVersion } = pullRequestSchema.parse(header);
     if (this.refusal !== null) throw this.refusal;
     if (ownership !== this.ownership) throw new DownpourError('not-owner', `ownership is ${this.ownership}`);
@@ -156,6 +158,20 @@ describe.each([
     await client.pull(pulled, live);
     expect(pulled.versions).toEqual([1, 2]);
     expect([pulled.vector[0], pulled.vector[1], pulled.vector[3_000_001]]).toEqual([0, truth[1], 0]);
+  });
+
+  it('pulls an exact point of sandblaster from shards of one iteration, however often it takes', async () => {
+    plan.spec.strategy = strategySchema.parse({ kind: 'sandblaster' });
+    const [first, second] = [shards.get('s0')!, shards.get('s1')!];
+    first.version = 2;
+    // The second takes the iteration in when it is asked for the third time.
+    second.onPull = () => (second.pulls === 3 ? (second.version = 2) : undefined);
+    const { versions, vector } = await client.pull(empty(), live, { exact: true });
+    expect(versions).toEqual([2, 2]);
+    expect(second.pulls).toBe(3);
+    expect(sameBytes(vector, truth)).toBe(true);
+    second.version = 3;
+    expect((await client.pull(empty(), live)).versions).toEqual([2, 3]);
   });
 
   it('pushes each shard its own ranges, and resolves when all are in the log', async () => {

@@ -9,6 +9,7 @@ import { FlowWindow } from '../streams/flow-window.ts';
 import type { PushPublisher } from '../streams/push-publisher.ts';
 import type { RequestClient } from '../transport/request-client.ts';
 import { ParameterMemory } from './parameter-memory.ts';
+import { pause } from '../link/pause.ts';
 import { releaseReceived } from '../link/receive-slabs.ts';
 import { ShardAsker } from './shard-asker.ts';
 
@@ -25,6 +26,10 @@ export interface ParameterClientOptions {
 
 /** A gradient being computed and one that it is added to, parameters being computed on and parameters being fetched. */
 const VECTORS_BESIDE_PUSHES = 4;
+/** While an iteration is being accepted, or shards go back to one, they are at different ones: a round trip, or as long as a new owner loads. */
+const ALIKE_RETRY_MS = 20;
+const ALIKE_PATIENCE_MS = 30_000;
+
 /** Pulls from and pushes to the shards of one job, whoever owns them at the moment. */
 export class NatsParameterClient implements ParameterClient {
   readonly #options: ParameterClientOptions;
@@ -43,18 +48,34 @@ export class NatsParameterClient implements ParameterClient {
 
   /**
    * One request to each shard, all at once; each part goes from the receive buffer straight to its place in `into.vector`.
-   * @throws DownpourError not-found when the job's plan is gone; the signal's reason. Nothing is written to `into` any more then.
+   * Exact ones of a sandblaster job are of one iteration: shards that are not at the same one are asked again.
+   * @throws DownpourError not-found when the job's plan is gone, unavailable when shards stay at different iterations; the signal's reason. Nothing is written to `into` any more then.
    */
   async pull(into: PulledParameters, signal: AbortSignal, options: PullOptions = {}): Promise<PulledParameters> {
-    await together(
-      this.#with(signal),
-      this.#shards.map(
-        ({ shard }) =>
-          (all) =>
-            this.#pullShard(shard, into, options, all),
-      ),
-    );
-    return into;
+    const oneIteration = this.#sandblaster && options.exact === true;
+    const until = performance.now() + ALIKE_PATIENCE_MS;
+    for (;;) {
+      const shards = this.#shards;
+      await together(
+        this.#with(signal),
+        shards.map(
+          ({ shard }) =>
+            (all) =>
+              this.#pullShard(shard, into, options, all),
+        ),
+      );
+      if (!oneIteration || new Set(shards.map(({ shard }) => into.versions[shard])).size <= 1) return into;
+      if (performance.now() > until)
+        throw new DownpourError(
+          'unavailable',
+          `The shards of job ${this.#options.plan.jobId} are at different iterations: versions ${into.versions.join(', ')}`,
+        );
+      await pause(ALIKE_RETRY_MS, this.#with(signal));
+    }
+  }
+
+  get #sandblaster(): boolean {
+    return this.#options.plan.spec.strategy.kind === 'sandblaster';
   }
 
   /** Of a partition's view those without ranges are other members'. */
@@ -186,9 +207,8 @@ export class NatsParameterClient implements ParameterClient {
     await this.#asker.ask(shard, 'reader', signal, async ({ instance, ownership, ranges }, options) => {
       // Without a log a new owner may have gone back, and come by the same version with other values.
       // A point of Sandblaster has a version that no other has.
-      const sandblaster = spec.strategy.kind === 'sandblaster';
-      const ifNotVersion = this.pushPulls && !sandblaster ? -1 : (into.versions[shard] ?? -1);
-      const accepted = sandblaster && exact ? ({ accepted: true } as const) : {};
+      const ifNotVersion = this.pushPulls && !this.#sandblaster ? -1 : (into.versions[shard] ?? -1);
+      const accepted = this.#sandblaster && exact ? ({ accepted: true } as const) : {};
       const { header, tensors } = await this.#options.requests.request(
         subjects.pull(instance),
         {

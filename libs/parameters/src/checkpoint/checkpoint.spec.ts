@@ -1,5 +1,5 @@
 import type { CheckpointManifest, JobPlan, KeyRange, UpdateRuleSpec } from '@downpour/contracts';
-import { jobPlanSchema, jobSpecSchema } from '@downpour/contracts';
+import { jobPlanSchema, jobSpecSchema, strategySchema } from '@downpour/contracts';
 import { decodeSafetensorsHeader } from '@downpour/tensor';
 import { describe, expect, it } from 'vitest';
 import { fakeGradient, fakePushes } from '../fakes.ts';
@@ -103,17 +103,22 @@ interface Written {
   manifest: CheckpointManifest;
   file: Buffer;
 }
-const write = async (plan: JobPlan, shards: readonly ParameterShard[]): Promise<Written> => {
-  const copies = shards.map(captureShard);
+const write = async (
+  plan: JobPlan,
+  shards: readonly ParameterShard[],
+  onCapture: () => void = () => undefined,
+): Promise<Written> => {
+  let copies = shards.map(captureShard);
   const parts: Uint8Array[] = [];
   const manifest = await writeCheckpoint(
     plan,
     { checkpoint: 3, why: 'requested' },
     {
-      capture: async () => ({
-        slots: copies[0]!.slots,
-        shards: copies.map(({ description }) => description),
-      }),
+      capture: async () => {
+        onCapture();
+        copies = shards.map(captureShard);
+        return { slots: copies[0]!.slots, shards: copies.map(({ description }) => description) };
+      },
       read: async (vector, { shard, begin: first, end }) => {
         const values = copies[shard]!.vectors[vector]!.subarray(first, end);
         return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -308,6 +313,25 @@ describe('a checkpoint', () => {
     const { layout } = planOf('job-b', 1, { variables });
     const beginner = { kind: 'resume', layout, chunks: CHUNKS, rule: ADAM } as const;
     expect(() => originOf(manifest, beginner)).toThrow('variable dense/bias [4], it has dense/bias [3]');
+  });
+
+  it('has the point of one iteration of sandblaster on all shards, and is no place to resume from', async () => {
+    const plan = planOf('job-a', 2);
+    const shards = begin(plan);
+    plan.spec.strategy = strategySchema.parse({ kind: 'sandblaster' });
+    apply([shards[0]!], 0, 1);
+    let captures = 0;
+    // The second takes the iteration in when it is asked for the third time.
+    const { manifest } = await write(plan, shards, () => {
+      captures += 1;
+      if (captures === 3) apply([shards[1]!], 0, 1);
+    });
+    expect(captures).toBe(3);
+    expect(manifest.shards.map(({ version }) => version)).toEqual([1, 1]);
+    const { layout, chunks, spec } = plan;
+    const beginner = { layout, chunks, rule: spec.updateRule };
+    expect(() => originOf(manifest, { kind: 'resume', ...beginner })).toThrow('warmStartFrom');
+    expect(originOf(manifest, { kind: 'warmStart', ...beginner })).toMatchObject({ kind: 'warmStart' });
   });
 
   it('refuses to go on when no epoch remains', async () => {

@@ -29,6 +29,12 @@ export const originOf = (manifest: CheckpointManifest, beginner: Beginner): Plan
   checkLayout(manifest, layout, kind);
   const from = { kind, job: manifest.job, checkpoint: manifest.checkpoint };
   if (kind === 'warmStart') return { ...from, epoch: 0, examples: 0, updateRuleState: 'fresh', done: [] };
+  if (manifest.spec.strategy.kind === 'sandblaster')
+    throw new DownpourError(
+      'invalid-request',
+      `Job ${manifest.job} was of strategy sandblaster, whose epochs are evaluations: take warmStartFrom`,
+      { field: 'resumeFrom' },
+    );
   const position = positionOf(
     manifest,
     chunks,

@@ -1,5 +1,6 @@
 import type { CheckpointManifest, CheckpointShard, ComposeCheckpointRequest, JobPlan } from '@downpour/contracts';
-import { pushesInEpoch } from '@downpour/contracts';
+import { DownpourError, pushesInEpoch } from '@downpour/contracts';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Ledger } from '../ledger.ts';
 import { checkpointHeader, vectorLength } from './checkpoint-file.ts';
 import { ledgerFromJson, samePushes } from './ledger-json.ts';
@@ -8,6 +9,8 @@ import type { ShardRun } from './reading-order.ts';
 
 /** Values of one read: small beside a shard, large beside a round trip. */
 const RUN_VALUES = 2 ** 18;
+const ALIKE_TRIES = 50;
+const ALIKE_RETRY_MS = 20;
 
 /** What shards and store do for whoever writes a checkpoint. */
 export interface CheckpointVerbs {
@@ -27,7 +30,7 @@ export const writeCheckpoint = async (
   verbs: CheckpointVerbs,
 ): Promise<CheckpointManifest> => {
   const { jobId, spec, dataset, topology, layout, chunks } = plan;
-  const { slots, shards } = await verbs.capture(plan);
+  const { slots, shards } = await captureAlike(plan, verbs);
   const at = new Date().toISOString();
   const metadata = { producer: 'downpour', job: jobId, checkpoint: String(checkpoint), takenAt: at };
   const { bytes: head } = checkpointHeader(layout, slots, metadata);
@@ -55,6 +58,21 @@ export const writeCheckpoint = async (
   };
   await verbs.writeManifest(manifest);
   return manifest;
+};
+
+/** Of sandblaster the point of one iteration: while one is being accepted, or shards go back to one, they are at different ones. */
+const captureAlike = async (plan: JobPlan, verbs: CheckpointVerbs): ReturnType<CheckpointVerbs['capture']> => {
+  for (let tries = 1; ; tries++) {
+    const captured = await verbs.capture(plan);
+    const versions = captured.shards.map(({ version }) => version);
+    if (plan.spec.strategy.kind !== 'sandblaster' || new Set(versions).size === 1) return captured;
+    if (tries === ALIKE_TRIES)
+      throw new DownpourError(
+        'unavailable',
+        `The shards of job ${plan.jobId} are at different iterations: versions ${versions.join(', ')}`,
+      );
+    await sleep(ALIKE_RETRY_MS);
+  }
 };
 
 async function* fileBytes(

@@ -129,6 +129,22 @@ describe('BatchShard', () => {
     await expect(openIteration(bytes, { ...identity, shard: 2 })).rejects.toThrow('shard');
   });
 
+  it('gives a checkpoint the accepted point with the ledger of then, whatever it is at', () => {
+    const shard = shardAt(1, 2, 3, 4, 5);
+    shard.operate([gather]);
+    for (const chunk of [0, 1, 2]) shard.apply(header(chunk), floats(1, 1, 1, 1, 1));
+    shard.operate([
+      gathered,
+      { op: 'commit', iteration: 0, vectors: [], state: '{}' },
+      { op: 'scale', vector: 'point', factor: 7 },
+      { op: 'gather', evaluation: 1, version: 2 },
+    ]);
+    shard.apply(header(0, { epoch: 1, version: 2 }), floats(1, 1, 1, 1, 1));
+    const { description, vectors } = shard.capture();
+    expect(description).toMatchObject({ version: 1, ledger: { closed: [[0, 1]], open: [] } });
+    expect([...vectors[0]!]).toEqual([1, 2, 3, 4, 5]);
+  });
+
   it('has a version for each point, and none twice', () => {
     const shard = shardAt(0, 0, 0, 0, 0);
     shard.operate([{ op: 'gather', evaluation: 0, version: 3 }]);

@@ -62,6 +62,8 @@ export class BatchShard {
   #gathering: Gathering | null = null;
   #version: number;
   #acceptedVersion: number;
+  /** As it was at the accepted point. */
+  #acceptedLedger: LedgerState;
   #refused = 0;
 
   private constructor(identity: ShardIdentity, history: number, stored: StoredIteration) {
@@ -74,6 +76,7 @@ export class BatchShard {
     this.#sum = new PortionSum(identity.length, this.#portions);
     this.#version = stored.version;
     this.#acceptedVersion = stored.version;
+    this.#acceptedLedger = stored.ledger;
   }
 
   /** `history`: pairs of L-BFGS. @throws RangeError when the vectors are not of this shard, or more than its memory holds */
@@ -159,7 +162,7 @@ export class BatchShard {
   /** A copy of the last accepted point. */
   capture(): CapturedShard {
     const { shard, ranges } = this.identity;
-    const ledger = ledgerToJson(this.#ledger.capture());
+    const ledger = ledgerToJson(this.#acceptedLedger);
     return {
       description: { shard, ranges, version: this.#acceptedVersion, ledger },
       slots: [],
@@ -198,8 +201,9 @@ export class BatchShard {
   #commit({ iteration, vectors, state }: Extract<VectorOperation, { op: 'commit' }>): StoredIteration {
     this.#vectors.get(ACCEPTED).set(this.#vectors.get(POINT));
     this.#acceptedVersion = this.#version;
+    this.#acceptedLedger = this.#ledger.capture();
     const kept = new Map([POINT, ...vectors].map((name) => [name, this.#vectors.get(name)]));
-    return { iteration, state, version: this.#version, ledger: this.#ledger.capture(), vectors: kept };
+    return { iteration, state, version: this.#version, ledger: this.#acceptedLedger, vectors: kept };
   }
 
   /** Copied to where the kernels see it. */
