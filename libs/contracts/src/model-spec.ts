@@ -72,7 +72,17 @@ export const topologyModelSchema = z
   .strictObject({
     topology: z
       .record(z.string(), z.unknown())
-      .describe('Keras topology JSON (Keras 2 or 3, Sequential or Functional)'),
+      .describe(
+        'Keras topology JSON (Keras 2 or 3, Sequential or Functional). One input. Of several outputs the first is the main one: evaluations, predictions and the exported model ' +
+          'are of it alone; the others are auxiliary and help in training. All of them learn the same labels',
+      ),
+    lossWeights: z
+      .union([z.array(z.number().min(0).max(1e6)).min(1).max(1000), z.record(z.string(), z.number().min(0).max(1e6))])
+      .optional()
+      .describe(
+        "For a model with several outputs: the loss that is trained is the sum of each output's times its weight. A list in the outputs' order, or by the names of their " +
+          'layers. Default: 1 each',
+      ),
   })
   .meta({ id: 'TopologyModel' });
 

@@ -10,7 +10,7 @@ import { exportModel } from './export-model.ts';
 import { variablesOf } from './parameter-layout.ts';
 import { prepareModel } from './prepare-model.ts';
 import { fixture } from './topology/fixtures.ts';
-import { sequential, type LayerNode } from './topology/topology.ts';
+import { sequential, type LayerNode, type Topology } from './topology/topology.ts';
 
 const MNIST: DatasetSummary = {
   trainExamples: 10,
@@ -29,6 +29,19 @@ const ROWS_IN_TURN: LayerNode[] = [
   { class_name: 'LSTM', config: { name: 'lstm', units: 5 } },
   { class_name: 'Dense', config: { name: 'out', units: 10, activation: 'softmax' } },
 ];
+
+/** The Keras 2 model, and a second head on its first convolution. */
+function withAuxiliary(): Record<string, unknown> {
+  const topology = fixture('keras2-functional');
+  const { layers } = topology.config;
+  const node = (class_name: string, name: string, from: string, config = {}) =>
+    layers.push({ class_name, name, config: { name, ...config }, inbound_nodes: [[[from, 0, 0, {}]]] } as never);
+  const first = layers.find(({ class_name }) => class_name === 'Conv2D')!;
+  node('GlobalAveragePooling2D', 'pooled', String(first.config['name']));
+  node('Dense', 'side', 'pooled', { units: 10, activation: 'softmax' });
+  (topology.config['output_layers'] as unknown[]).push(['side', 0, 0]);
+  return topology;
+}
 
 /** Plain tfjs in a process of its own: loads model.json and predicts for an image of 0, 1/784, 2/784 and so on. */
 const PREDICT = `
@@ -53,6 +66,7 @@ describe('An exported model', () => {
     ['of Keras 3 with batch normalisation', { topology: fixture('keras3-sequential') }],
     ['with recurrent layers', { topology: sequential('rows', ROWS_IN_TURN) }],
     ['of Keras 2', { topology: fixture('keras2-functional') }],
+    ['without the auxiliary output it had in training', { topology: withAuxiliary(), lossWeights: [1, 0.3] }],
   ])('%s predicts the same in plain tfjs in another process', async (_, model) => {
     const { topology, layout, initial } = await prepareModel({ model, seed: 3 }, MNIST);
     const { modelJson, weights } = exportModel(topology, layout, initial);
@@ -62,9 +76,11 @@ describe('An exported model', () => {
     const output = execFileSync(process.execPath, args, { cwd: import.meta.dirname }).toString();
     const predicted = JSON.parse(output.slice(output.lastIndexOf('['))) as number[];
 
-    const built = await modelFromTopology(topology);
-    variablesOf(built).forEach((variable, i) => {
-      const { offset, length, shape } = layout.variables[i]!;
+    const main = (JSON.parse(modelJson) as { modelTopology: Topology }).modelTopology;
+    expect(main.config.layers.map(({ config }) => config.name)).not.toContain('side');
+    const built = await modelFromTopology(main);
+    variablesOf(built).forEach((variable) => {
+      const { offset, length, shape } = layout.variables.find(({ name }) => name === variable.originalName)!;
       variable.write(tf.tensor(initial.slice(offset, offset + length), shape));
     });
     const image = tf.tensor(

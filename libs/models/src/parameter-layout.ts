@@ -8,6 +8,11 @@ export function variablesOf(model: LayersModel): LayerVariable[] {
   return [...model.trainableWeights, ...model.nonTrainableWeights];
 }
 
+/** Shape of each output, batch included, and the layer it comes from. */
+export function outputsOf(model: LayersModel): { shape: (number | null)[]; name: string }[] {
+  return model.outputs.map(({ shape, sourceLayer }) => ({ shape, name: sourceLayer.name }));
+}
+
 /** Names are those under which tfjs saves and loads weights. */
 export function layoutOf(model: LayersModel): ParameterLayout {
   let offset = 0;

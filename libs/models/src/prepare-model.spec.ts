@@ -221,3 +221,50 @@ describe('A model of a user', () => {
     expect(layout.length).toBe(13 * 12 + 12 + 13);
   });
 });
+
+describe('Several outputs', () => {
+  const call = (from: string): NonNullable<LayerNode['inbound_nodes']> => [[[from, 0, 0, {}]]];
+  const headed = (auxiliaryUnits = 10) => ({
+    class_name: 'Functional',
+    config: {
+      layers: [
+        { ...dense('pixels', 0), class_name: 'InputLayer', config: { name: 'pixels', batch_input_shape: [null, 784] } },
+        { ...dense('main', 10), inbound_nodes: call('pixels') },
+        { ...dense('side', auxiliaryUnits), inbound_nodes: call('pixels') },
+      ],
+      input_layers: [['pixels', 0, 0]],
+      output_layers: [
+        ['main', 0, 0],
+        ['side', 0, 0],
+      ],
+    },
+  });
+
+  it.each([
+    [undefined, undefined],
+    [
+      [1, 0.3],
+      [1, 0.3],
+    ],
+    [{ side: 0.3 }, [1, 0.3]],
+  ])('have the weights %j', async (lossWeights, expected) => {
+    const { topology, layout } = await prepare({ topology: headed(), lossWeights });
+    expect(topology.loss_weights).toEqual(expected);
+    expect(layout.length).toBe(2 * 7850);
+  });
+
+  it.each<[Extract<ModelSpec, { topology: unknown }>['lossWeights'], string]>([
+    [[1], 'a weight for each of the 2 outputs (main, side)'],
+    [{ aside: 1 }, '"aside" is no output. The outputs are main, side.'],
+    [{ main: 0, side: 0 }, 'nothing to learn'],
+  ])('are refused with the weights %j', async (lossWeights, words) => {
+    await expect(prepare({ topology: headed(), lossWeights })).rejects.toMatchObject({
+      field: 'model.lossWeights',
+      message: expect.stringContaining(words) as string,
+    });
+  });
+
+  it('must all fit the labels', async () => {
+    await expect(prepare({ topology: headed(7) })).rejects.toThrow('The output side has 7 units');
+  });
+});

@@ -3,7 +3,7 @@ import { modelFromTopology } from './build-model.ts';
 import { fitIssues, type FitSpec } from './fit-issues.ts';
 import { checkOutputs } from './losses/check-outputs.ts';
 import { defaultLoss, type LossKind } from './losses/loss-kind.ts';
-import { layoutOf, variablesOf } from './parameter-layout.ts';
+import { layoutOf, outputsOf, variablesOf } from './parameter-layout.ts';
 import { resolveReshapes } from './resolve-reshapes.ts';
 import { invalidModel } from './topology/invalid-model.ts';
 import { modelTopology } from './topology/model-topology.ts';
@@ -32,7 +32,7 @@ export async function prepareModel(spec: PreparationSpec, dataset: DatasetSummar
   const loss = spec.loss ?? defaultLoss(dataset);
   const model = await modelFromTopology(seededTopology(topology, spec.seed));
   try {
-    checkOutputs(model.outputs[0]!.shape, dataset, loss);
+    checkOutputs(outputsOf(model), dataset, loss);
     const layout = layoutOf(model);
     if (layout.trainableLength === 0) throw invalidModel('model.topology', 'The model has no parameter to train.');
     const initial = new Float32Array(layout.length);

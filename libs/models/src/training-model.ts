@@ -5,20 +5,25 @@ import { modelFromTopology } from './build-model.ts';
 import { checkOutputs } from './losses/check-outputs.ts';
 import type { LossKind } from './losses/loss-kind.ts';
 import { objectiveOf, type ObjectiveSpec } from './losses/objective.ts';
-import type { OutputForm } from './losses/output-form.ts';
+import type { ReadOutput } from './losses/output-form.ts';
 import { correctAnswers } from './metrics/accuracy.ts';
 import { metricSums } from './metrics/metric-tensors.ts';
 import { NO_METRICS, type MetricsSpec } from './metrics/metric-sums.ts';
-import { layoutOf, variablesOf, type LayerVariable } from './parameter-layout.ts';
+import { layoutOf, outputsOf, variablesOf, type LayerVariable } from './parameter-layout.ts';
 import { SeededDropout, type UniformSource } from './seeded-dropout.ts';
 import { inputShapeOf, type Topology } from './topology/topology.ts';
 import { trainingTopology } from './topology/training-topology.ts';
+
+interface TrainedOutput extends ReadOutput {
+  /** Of its loss in the sum that is trained. */
+  weight: number;
+}
 
 /** Tensors of a step. */
 export interface StepTensors {
   /** For each variable of the layout, in its shape: the gradient of the batch's mean loss as it is trained (losses/objective.ts), or what a state variable changed by. */
   gradients: Tensor[];
-  /** float32 [2]: mean loss (regularisers included), right answers (0 where there are none). */
+  /** float32 [2]: mean loss (weighted sum over the outputs, regularisers included), right answers of the main output (0 where there are none). */
   stats: Tensor1D;
 }
 
@@ -44,15 +49,15 @@ export class TrainingModel {
   readonly #loss: LossKind;
   readonly #metrics: MetricsSpec;
   readonly #objective: ObjectiveSpec;
-  readonly #form: OutputForm;
-  readonly #removed: boolean;
+  /** The main one first. */
+  readonly #outputs: readonly TrainedOutput[];
   readonly #variables: LayerVariable[];
   readonly #dropouts: SeededDropout[];
 
   private constructor(
     model: LayersModel,
     topology: Topology,
-    { form, removed }: { form: OutputForm; removed: boolean },
+    outputs: readonly ReadOutput[],
     dataset: DatasetSummary,
     { loss, metrics, objective }: Required<TrainingOptions> & { loss: LossKind },
   ) {
@@ -60,8 +65,7 @@ export class TrainingModel {
     this.#loss = loss;
     this.#metrics = metrics;
     this.#objective = objective;
-    this.#form = form;
-    this.#removed = removed;
+    this.#outputs = outputs.map((output, i) => ({ ...output, weight: topology.loss_weights?.[i] ?? 1 }));
     this.readsIndices = topology.config.layers.some(({ class_name }) => class_name === 'Embedding');
     this.dataset = dataset;
     this.layout = layoutOf(model);
@@ -78,11 +82,11 @@ export class TrainingModel {
     loss: LossKind,
     { metrics = NO_METRICS, objective = {} }: TrainingOptions = {},
   ): Promise<TrainingModel> {
-    const { topology: twin, ...output } = trainingTopology(topology, loss);
+    const { topology: twin, outputs } = trainingTopology(topology, loss);
     const model = await modelFromTopology(twin);
     try {
-      checkOutputs(model.outputs[0]!.shape, dataset, loss);
-      return new TrainingModel(model, topology, output, dataset, { loss, metrics, objective });
+      checkOutputs(outputsOf(model), dataset, loss);
+      return new TrainingModel(model, topology, outputs, dataset, { loss, metrics, objective });
     } catch (error) {
       model.dispose();
       throw error;
@@ -103,12 +107,12 @@ export class TrainingModel {
       const before = state.map((variable) => tf.clone(variable.read()));
       let correct: Scalar | null = null;
       const forward = () => {
-        const output = this.#model.apply(features, { training: true }) as Tensor2D;
-        correct = this.#correct(output, labels);
+        const outputs = this.#apply(features, true);
+        correct = this.#correct(outputs[0]!, labels);
         // Outlives the tape's scope, which drops all but the loss.
         if (correct) tf.keep(correct);
         const losses = [
-          tf.mean(this.#losses(this.#objective, output, labels)) as Scalar,
+          ...outputs.map((output, i) => this.#weighted(i, this.#losses(this.#objective, i, output, labels))),
           ...this.#model.calculateLosses(),
         ];
         return losses.reduce((sum, loss) => tf.add(sum, loss) as Scalar);
@@ -126,25 +130,25 @@ export class TrainingModel {
   }
 
   /**
-   * float32 [2 + m]: summed loss and right answers of a batch, then the sums of its metrics (metric-sums.ts); dropout off, batch normalisation by its
+   * float32 [2 + m]: summed loss and right answers of a batch, then the sums of its metrics (metric-sums.ts), of the main output; dropout off, batch normalisation by its
    * moving averages.
    */
   evaluate(parameters: Tensor[], features: Tensor, labels: Tensor): Tensor1D {
     return tf.tidy(() => {
       this.#assign(parameters);
-      const output = this.#model.apply(features, { training: false }) as Tensor2D;
+      const output = this.#apply(features, false)[0]!;
       const correct = this.#correct(output, labels) ?? tf.scalar(0);
-      const sums = tf.stack([tf.sum(this.#losses({}, output, labels)), correct]) as Tensor1D;
-      return tf.concat1d([sums, ...metricSums(this.#metrics, output, labels, this.dataset, this.#form)]);
+      const sums = tf.stack([tf.sum(this.#losses({}, 0, output, labels)), correct]) as Tensor1D;
+      return tf.concat1d([sums, ...metricSums(this.#metrics, output, labels, this.dataset, this.#main.form)]);
     });
   }
 
-  /** float32 [n, units]: what the model puts out (probabilities where it ends in softmax or sigmoid). */
+  /** float32 [n, units]: what the model's main output is (probabilities where it ends in softmax or sigmoid). */
   predict(parameters: Tensor[], features: Tensor): Tensor2D {
     return tf.tidy(() => {
       this.#assign(parameters);
-      const output = this.#model.apply(features, { training: false }) as Tensor2D;
-      if (!this.#removed) return output;
+      const output = this.#apply(features, false)[0]!;
+      if (!this.#main.removed) return output;
       return this.#loss === 'softmaxCrossEntropy' ? tf.softmax(output) : tf.sigmoid(output);
     });
   }
@@ -159,12 +163,30 @@ export class TrainingModel {
     return tf.variableGrads(forward, variables);
   }
 
-  #losses(objective: ObjectiveSpec, output: Tensor2D, labels: Tensor): Tensor1D {
-    return objectiveOf(objective, { loss: this.#loss, form: this.#form, dataset: this.dataset }, output, labels);
+  get #main(): TrainedOutput {
+    return this.#outputs[0]!;
+  }
+
+  /** All outputs. Where only the main one is used, a compiled graph leaves the others' ops away. */
+  #apply(features: Tensor, training: boolean): Tensor2D[] {
+    const outputs = this.#model.apply(features, { training }) as Tensor2D | Tensor2D[];
+    return Array.isArray(outputs) ? outputs : [outputs];
+  }
+
+  #losses(objective: ObjectiveSpec, index: number, output: Tensor2D, labels: Tensor): Tensor1D {
+    const { form } = this.#outputs[index]!;
+    return objectiveOf(objective, { loss: this.#loss, form, dataset: this.dataset }, output, labels);
+  }
+
+  /** Mean loss of an output, times its weight. */
+  #weighted(index: number, losses: Tensor1D): Scalar {
+    const { weight } = this.#outputs[index]!;
+    const mean = tf.mean(losses) as Scalar;
+    return weight === 1 ? mean : (tf.mul(mean, weight) as Scalar);
   }
 
   #correct(output: Tensor2D, labels: Tensor): Scalar | null {
-    return correctAnswers(output, labels, this.dataset, this.#form);
+    return correctAnswers(output, labels, this.dataset, this.#main.form);
   }
 
   #assign(parameters: Tensor[]): void {

@@ -2,20 +2,38 @@ import type { DatasetSummary } from '@downpour/contracts';
 import { invalidModel } from '../topology/invalid-model.ts';
 import type { LossKind } from './loss-kind.ts';
 
-/** Does the model put out what the data set's labels and the loss ask for? `shape` is the output's, batch included. */
-export function checkOutputs(shape: readonly (number | null)[], dataset: DatasetSummary, loss: LossKind): void {
+/**
+ * Does the model put out what the data set's labels and the loss ask for? Every output does, for all learn the same labels. `outputs`: shape of each, batch included,
+ * and the name of its layer.
+ */
+export function checkOutputs(
+  outputs: readonly { shape: readonly (number | null)[]; name: string }[],
+  dataset: DatasetSummary,
+  loss: LossKind,
+): void {
+  for (const { shape, name } of outputs) checkOutput(shape, outputs.length > 1 ? name : null, dataset, loss);
+}
+
+/** `name`: of one of several outputs. */
+function checkOutput(
+  shape: readonly (number | null)[],
+  name: string | null,
+  dataset: DatasetSummary,
+  loss: LossKind,
+): void {
   const [, units] = shape;
+  const last = name === null ? 'The last layer' : `The output ${name}`;
   const field = 'model.topology';
   if (shape.length !== 2 || typeof units !== 'number')
     throw invalidModel(
       field,
-      `The model puts out shape [${shape.map((n) => n ?? 'batch').join(', ')}]; a row of numbers for each example is needed. End it with Flatten or GlobalAveragePooling2D and Dense.`,
+      `${name === null ? 'The model' : last} puts out shape [${shape.map((n) => n ?? 'batch').join(', ')}]; a row of numbers for each example is needed. End it with Flatten or GlobalAveragePooling2D and Dense.`,
     );
   if (dataset.labelKind === 'number') {
     if (units !== dataset.labelWidth)
       throw invalidModel(
         field,
-        `The last layer has ${units} units, the data set's labels have ${dataset.labelWidth} numbers. Give it ${dataset.labelWidth}.`,
+        `${last} has ${units} units, the data set's labels have ${dataset.labelWidth} numbers. Give it ${dataset.labelWidth}.`,
       );
     return;
   }
@@ -34,6 +52,6 @@ export function checkOutputs(shape: readonly (number | null)[], dataset: Dataset
       : '';
   throw invalidModel(
     field,
-    `The last layer has ${units} units, the data set has ${dataset.classes} classes. Give it ${dataset.classes} units.${hint}`,
+    `${last} has ${units} units, the data set has ${dataset.classes} classes. Give it ${dataset.classes} units.${hint}`,
   );
 }

@@ -142,14 +142,37 @@ describe('checkTopology', () => {
     ],
     ['a name twice', inLayer(5, 'name', 'conv2d'), 'config.layers[5].config.name', 'already the name of layer 1'],
     [
-      'two outputs',
+      'an output twice',
       (topology) =>
         (topology.config['output_layers'] = [
           ['dense', 0, 0],
-          ['add', 0, 0],
+          ['dense', 0, 0],
         ]),
       'config.output_layers',
-      'one output',
+      'Name each output once',
+    ],
+    ['no output', (topology) => (topology.config['output_layers'] = []), 'config.output_layers', 'at least one output'],
+    [
+      'an output of a layer that is not there',
+      (topology) => (topology.config['output_layers'] = [['nowhere', 0, 0]]),
+      'config.output_layers',
+      'no layer named "nowhere"',
+    ],
+    [
+      'two inputs',
+      (topology) =>
+        (topology.config['input_layers'] = [
+          ['pixels', 0, 0],
+          ['dense', 0, 0],
+        ]),
+      'config.input_layers',
+      'one input',
+    ],
+    [
+      'a loss weight too many',
+      (topology) => (topology['loss_weights'] = [1, 0.3]),
+      'loss_weights',
+      'each of the 1 outputs',
     ],
     ['no layers', (topology) => (topology.config.layers = []), 'config.layers', 'at least one'],
     [

@@ -1,7 +1,8 @@
 import { invalidModel } from './invalid-model.ts';
 import { canonicalLayer } from './canonical-layer.ts';
-import { canonicalInboundNodes, singleOrigin } from './connections.ts';
+import { canonicalInboundNodes, inputOrigin, outputOrigins } from './connections.ts';
 import { describe, isObject, listAt, objectAt, type Json } from './json.ts';
+import { withLossWeights } from './loss-weights.ts';
 import type { LayerNode, Topology } from './topology.ts';
 
 /** Where topologies stand in a job's spec. */
@@ -10,7 +11,8 @@ const MAX_LAYERS = 2_000;
 
 /**
  * Brings a topology as Keras 2 (`model.to_json()`), Keras 3 or tfjs (`model.toJSON()`, or the `modelTopology` of a `model.json`)
- * write it into the one form that the project stores. Sequential and Functional, one input, one output. Loads no TensorFlow.
+ * write it into the one form that the project stores. Sequential and Functional, one input; of several outputs the first is the main one.
+ * Loads no TensorFlow.
  * @throws DownpourError invalid-model, naming the field and what would be right.
  */
 export function canonicalTopology(json: unknown): Topology {
@@ -42,26 +44,34 @@ export function canonicalTopology(json: unknown): Topology {
   });
   checkNames(layers, at);
   const name = typeof config['name'] === 'string' ? config['name'] : 'model';
-  return {
+  const canonical: Topology = {
     class_name: functional ? 'Functional' : 'Sequential',
     config: {
       name,
       layers,
       ...(functional
         ? {
-            input_layers: singleOrigin(config['input_layers'], `${path}.config.input_layers`, 'input'),
-            output_layers: singleOrigin(config['output_layers'], `${path}.config.output_layers`, 'output'),
+            input_layers: inputOrigin(config['input_layers'], `${path}.config.input_layers`),
+            output_layers: outputOrigins(config['output_layers'], `${path}.config.output_layers`),
           }
         : {}),
     },
     keras_version: '2.15.0',
     backend: 'tensorflow',
   };
+  checkOutputNames(canonical, `${path}.config.output_layers`);
+  return withLossWeights(canonical, topology['loss_weights'], `${path}.loss_weights`);
 }
 
 /** Throws what is wrong with a topology; for the API, before a job is made. */
 export function checkTopology(json: unknown): void {
   canonicalTopology(json);
+}
+
+function checkOutputNames({ config: { layers, output_layers: outputs } }: Topology, path: string): void {
+  for (const [name] of outputs ?? [])
+    if (!layers.some((layer) => layer.config.name === name))
+      throw invalidModel(path, `There is no layer named ${describe(name)}.`);
 }
 
 function checkNames(layers: LayerNode[], path: string): void {

@@ -18,13 +18,32 @@ export function canonicalInboundNodes(value: unknown, path: string): NonNullable
   });
 }
 
-/** [name, node, tensor], as Keras 2 writes it; a single one may stand without its list (Keras 3). */
-export function singleOrigin(value: unknown, path: string, what: 'input' | 'output'): [TensorOrigin] {
-  const list = listAt(value, path);
-  const origins = typeof list[0] === 'string' ? [list] : list;
+/** Of a model with one input. */
+export function inputOrigin(value: unknown, path: string): [TensorOrigin] {
+  const origins = originsIn(value, path);
   if (origins.length !== 1)
-    throw invalidModel(path, `Models with one ${what} are supported, this one has ${origins.length}.`);
-  return [canonicalOrigin(origins[0], path)];
+    throw invalidModel(path, `Models with one input are supported, this one has ${origins.length}.`);
+  return [origins[0]!];
+}
+
+/** Of one output or several, none of them twice. */
+export function outputOrigins(value: unknown, path: string): [TensorOrigin, ...TensorOrigin[]] {
+  const [main, ...others] = originsIn(value, path);
+  if (!main) throw invalidModel(path, 'A model needs at least one output, this one has 0.');
+  const seen = new Set<string>();
+  for (const [name, ...place] of [main, ...others]) {
+    const key = JSON.stringify([name, ...place]);
+    if (seen.has(key)) throw invalidModel(path, `${describe(name)} is an output twice. Name each output once.`);
+    seen.add(key);
+  }
+  return [main, ...others];
+}
+
+/** [[name, node, tensor], ...], as Keras 2 writes it; a single one may stand without its list (Keras 3). */
+function originsIn(value: unknown, path: string): TensorOrigin[] {
+  const list = listAt(value, path);
+  const single = typeof list[0] === 'string';
+  return (single ? [list] : list).map((origin, i) => canonicalOrigin(origin, single ? path : `${path}[${i}]`));
 }
 
 function tensorsIn(args: unknown[], path: string): TensorOrigin[] {

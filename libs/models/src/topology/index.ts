@@ -1,5 +1,6 @@
 /** `@downpour/models/topology`: what can be said of a model without TensorFlow. */
 export { canonicalTopology, checkTopology } from './canonical-topology.ts';
+export { mainTopology } from './main-topology.ts';
 export { modelTopology } from './model-topology.ts';
 export { defaultLoss } from '../losses/loss-kind.ts';
 export { fitIssues } from '../fit-issues.ts';

@@ -2,6 +2,7 @@ import type { DatasetSummary, ModelSpec } from '@downpour/contracts';
 import { zooTopology } from '../zoo/zoo.ts';
 import { canonicalTopology } from './canonical-topology.ts';
 import { invalidModel } from './invalid-model.ts';
+import { withLossWeights } from './loss-weights.ts';
 import { withoutNeedlessFlatten } from './needless-flatten.ts';
 import { inputShapeOf, type Topology } from './topology.ts';
 
@@ -14,7 +15,7 @@ const sizeOf = (shape: readonly number[]) => shape.reduce((size, n) => size * n,
  */
 export function modelTopology(model: ModelSpec, dataset: DatasetSummary): Topology {
   if ('zoo' in model) return withoutNeedlessFlatten(zooTopology(model, dataset));
-  const topology = canonicalTopology(model.topology);
+  const topology = withLossWeights(canonicalTopology(model.topology), model.lossWeights, 'model.lossWeights');
   const shape = inputShapeOf(topology);
   const [first] = topology.config.layers;
   if (!shape) {

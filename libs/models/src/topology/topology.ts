@@ -7,10 +7,12 @@ export type Topology = {
   config: {
     name: string;
     layers: LayerNode[];
-    /** Functional only: [layer, node, tensor]. One input and one output. */
+    /** Functional only: [layer, node, tensor]. One input. Of several outputs the first is the model's, the others are auxiliary. */
     input_layers?: [TensorOrigin];
-    output_layers?: [TensorOrigin];
+    output_layers?: [TensorOrigin, ...TensorOrigin[]];
   };
+  /** Weight of each output's loss in training, in the outputs' order. Absent: 1 each. */
+  loss_weights?: number[];
   keras_version: string;
   backend: string;
 };
@@ -38,10 +40,11 @@ export function inputShapeOf(topology: Topology): number[] | null {
   return null;
 }
 
-/** The layer whose output is the model's. */
-export function outputLayerOf(topology: Topology): LayerNode | undefined {
+/** The layers whose outputs are the model's, the main one first. */
+export function outputLayersOf(topology: Topology): LayerNode[] {
   const { layers, output_layers: outputs } = topology.config;
-  return outputs ? layers.find((layer) => layer.config.name === outputs[0][0]) : layers.at(-1);
+  if (!outputs) return layers.slice(-1);
+  return outputs.map(([name]) => layers.find((layer) => layer.config.name === name)!);
 }
 
 /** `Sequential` of layers as the zoo writes them. */
