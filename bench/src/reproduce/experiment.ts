@@ -5,7 +5,7 @@ export interface ReproduceOptions {
   /** Every step of a worker takes at least so long. */
   paddingMs: number;
   results: string;
-  /** Figure 5 takes from the results of figure 4 what is there. */
+  /** What was measured into the same folder before is not measured again. */
   reuse: boolean;
 }
 
@@ -31,7 +31,10 @@ export interface Experiment {
 }
 
 export const BATCH_SIZE = 64;
-export const TRAIN_EXAMPLES = 60_000;
+/** Of MNIST where L-BFGS takes part, whose every step goes over all of them: whole batches, and portions of them. */
+export const FEW_EXAMPLES = 10_240;
+/** Two batches, so that there are 80 of them: much smaller than what one of eight workers does of an evaluation. */
+export const PORTION_EXAMPLES = 2 * BATCH_SIZE;
 
 /** The model of all of them: 25,450 parameters on MNIST, a step of a millisecond, so that the padding is what a step takes. */
 export const baseJob = (seed: number): JobSpecInput => ({

@@ -2,9 +2,17 @@ import { median, short } from '../harness/statistics.ts';
 import { lineChart } from '../harness/svg.ts';
 import type { Experiment } from './experiment.ts';
 import { TARGET_ACCURACY, timeToAccuracy, type TimedRun } from './time-to-accuracy.ts';
-import { downpour, downpourAdagrad, localSgd, ssp, sync } from './ways.ts';
+import { downpour, downpourAdagrad, localSgd, sandblaster, ssp, sync } from './ways.ts';
 
-const WAYS = [...[1, 2, 4, 8].map(downpour), downpourAdagrad(4), ssp(4), sync(4), sync(4, 1), localSgd(4)];
+const WAYS = [
+  ...[1, 2, 4, 8].map(downpour),
+  ...[4, 8].map(downpourAdagrad),
+  ssp(4),
+  sync(4),
+  sync(4, 1),
+  localSgd(4),
+  ...[4, 8].map(sandblaster),
+];
 
 export const figure4: Experiment = {
   name: 'figure4',

@@ -2,13 +2,14 @@ import { median, short } from '../harness/statistics.ts';
 import { lineChart } from '../harness/svg.ts';
 import type { Experiment } from './experiment.ts';
 import { TARGET_ACCURACY, timeToAccuracy } from './time-to-accuracy.ts';
-import { downpour, downpourAdagrad, sync } from './ways.ts';
+import { downpour, downpourAdagrad, sandblaster, sync } from './ways.ts';
 
 const WORKERS = [1, 2, 4, 8];
 const LINES = {
   'Downpour SGD': WORKERS.map(downpour),
   'Downpour SGD, Adagrad': WORKERS.map(downpourAdagrad),
   sync: WORKERS.filter((workers) => workers > 1).map((workers) => sync(workers)),
+  'Sandblaster L-BFGS': WORKERS.map(sandblaster),
 };
 
 /** A padded step is a core's work for its worker: workers stand for cores. */
@@ -20,15 +21,19 @@ export const figure5: Experiment = {
     const { seeds, paddingMs } = context.options;
     const rows = [['s, median', ...WORKERS.map((workers) => `${workers} worker${workers > 1 ? 's' : ''}`)]];
     const series = Object.entries(LINES).map(([name, ways]) => {
-      const points = ways.map(({ name: way, workers }): [number, number] => {
-        const seconds = runs.filter((run) => run.way === way).map((run) => run.seconds ?? NaN);
-        return [workers, median(seconds)];
+      const measured = ways.map(({ name: way, workers }) => {
+        const own = runs.filter((run) => run.way === way);
+        const reached = own.flatMap(({ seconds }) => (seconds === null ? [] : [seconds]));
+        const few = own.length < seeds.length ? ` (${own.length} seed${own.length > 1 ? 's' : ''})` : '';
+        const missed = reached.length < own.length ? ` (${reached.length} of ${own.length})` : '';
+        return { workers, seconds: median(reached), text: `${short(median(reached))}${few}${missed}` };
       });
-      rows.push([name, ...WORKERS.map((workers) => short(points.find(([at]) => at === workers)?.[1] ?? NaN))]);
+      rows.push([name, ...WORKERS.map((workers) => measured.find((one) => one.workers === workers)?.text ?? '-')]);
+      const points = measured.map(({ workers, seconds }): [number, number] => [workers, seconds]);
       return { name, points: points.filter(([, seconds]) => Number.isFinite(seconds)) };
     });
     const axes = {
-      x: `workers; steps padded to ${paddingMs} ms, median of ${seeds.length} seeds`,
+      x: `workers; steps padded to ${paddingMs} ms, median of ${seeds.length} seeds at most`,
       y: `seconds to ${100 * TARGET_ACCURACY} % test accuracy`,
     };
     return { rows, charts: { figure5: lineChart('Time to a fixed accuracy', axes, series) }, data: { runs } };

@@ -22,9 +22,9 @@ Runs an experiment on a system of its own, real worker processes whose steps are
 ${EXPERIMENTS.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n')}
 
   --seeds LIST         default 1,2,3
-  --padding-ms N       least time of a step, default 50
+  --padding-ms N       least time of a step, default 100
   --results DIR        default bench/results/reproduce
-  --reuse              figure5: what figure4 has measured into the same folder is not measured again
+  --reuse              runs that are in the folder already are not measured again
   --help               print this`;
 
 const stop = new AbortController();
@@ -45,7 +45,7 @@ try {
     allowPositionals: true,
     options: {
       seeds: { type: 'string', default: '1,2,3' },
-      'padding-ms': { type: 'string', default: '50' },
+      'padding-ms': { type: 'string', default: '100' },
       results: { type: 'string', default: path.resolve(import.meta.dirname, '../../results/reproduce') },
       reuse: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },

@@ -2,74 +2,67 @@ import type { JobSpecInput } from '@downpour/contracts';
 import { Cluster } from '../harness/cluster.ts';
 import { median, short } from '../harness/statistics.ts';
 import { barChart, type Bar } from '../harness/svg.ts';
-import { BATCH_SIZE, baseJob, CLUSTER, type Experiment } from './experiment.ts';
+import { CLUSTER, type Experiment } from './experiment.ts';
+import { uploadFirstOfMnist } from './first-of-mnist.ts';
+import { MeasuredRuns } from './measured-runs.ts';
+import { COUNTED_EXAMPLES, secondsInFullSwing, stragglerJob, type StragglerRun } from './straggler-run.ts';
 import { WorkerFleet } from './worker-fleet.ts';
-import { crossing, watchJob } from './watch-job.ts';
 
 const WORKERS = 4;
 const SLOWER = 5;
-/** Steps of one undisturbed worker that go by before counting begins, and that four of them are then counted for. */
-const WARM_UP_STEPS = 30;
-const COUNTED_STEPS = 40;
+/** Of the time without a straggler. */
 const AIM = 1.15;
+/** What the workers that are as fast as most, and one in SLOWER, do of what all did: with nothing wasted it takes so many times as long. */
+const LOST_WORK = WORKERS / (WORKERS - 1 + 1 / SLOWER);
 
-const STRATEGIES: Record<string, NonNullable<JobSpecInput['strategy']>> = {
-  async: { kind: 'async' },
-  'ssp, staleness 3': { kind: 'ssp', staleness: 3 },
-  sync: { kind: 'sync' },
-  'sync, 1 backup': { kind: 'sync', backups: 1 },
-  'localSgd, 8 steps': { kind: 'localSgd', localSteps: 8 },
-  'localSgd, 8 steps, 1 backup': { kind: 'localSgd', localSteps: 8, backups: 1 },
+interface Subject {
+  spec: NonNullable<JobSpecInput['strategy']>;
+  /** The ratio that is to be reached. */
+  aim?: number;
+}
+
+const STRATEGIES: Record<string, Subject> = {
+  async: { spec: { kind: 'async' } },
+  'ssp, staleness 3': { spec: { kind: 'ssp', staleness: 3 } },
+  sync: { spec: { kind: 'sync' } },
+  'sync, 1 backup': { spec: { kind: 'sync', backups: 1 }, aim: AIM },
+  'localSgd, 8 steps': { spec: { kind: 'localSgd', localSteps: 8 } },
+  'localSgd, 8 steps, 1 backup': { spec: { kind: 'localSgd', localSteps: 8, backups: 1 }, aim: AIM },
+  'sandblaster, no backups': { spec: { kind: 'sandblaster', backupPortions: false } },
+  // Whose workers all count when they are alike: what the slow one does not do is missing.
+  'sandblaster, backup portions': { spec: { kind: 'sandblaster' }, aim: AIM * LOST_WORK },
 };
 
 /** The paper's section 4.2 and Chen et al. 2016: what one slow machine costs everybody. */
 export const stragglers: Experiment = {
   name: 'stragglers',
   title: `one of ${WORKERS} workers ${SLOWER} times slower: time to a fixed number of examples`,
-  async run({ options: { seeds, paddingMs }, signal, progress }) {
-    const examples = WORKERS * COUNTED_STEPS * BATCH_SIZE;
+  async run({ options, signal, progress }) {
+    const { seeds, paddingMs } = options;
+    const even = new Array<number>(WORKERS).fill(paddingMs);
+    const cases = { even, uneven: [...even.slice(1), SLOWER * paddingMs], away: even.slice(1) };
+    const measured = MeasuredRuns.of<StragglerRun>('straggler-runs', options);
+    const runs: StragglerRun[] = [];
     const cluster = await Cluster.start(CLUSTER);
     const fleet = new WorkerFleet(cluster);
-    const even = new Array<number>(WORKERS).fill(paddingMs);
-    const cases = { even, uneven: [...even.slice(1), SLOWER * paddingMs] };
-    const runs: {
-      strategy: string;
-      workers: string;
-      seed: number;
-      seconds: number | null;
-      ledger: unknown;
-      problems: string[];
-    }[] = [];
     try {
+      const { id: dataset } = await uploadFirstOfMnist(cluster, COUNTED_EXAMPLES);
       for (const [workers, paddings] of Object.entries(cases)) {
-        await fleet.be(paddings);
-        const { meter } = fleet;
         for (const seed of seeds) {
-          for (const [strategy, spec] of Object.entries(STRATEGIES)) {
+          for (const [strategy, { spec }] of Object.entries(STRATEGIES)) {
+            const job = stragglerJob(spec, seed);
+            const before = measured.get([paddings, job]);
+            if (before) {
+              runs.push(before);
+              continue;
+            }
+            await fleet.be(paddings);
             progress(`${strategy}, ${workers} workers, seed ${seed}`);
-            // Those with one in SLOWER that all wait for get the time they need.
-            const slowest = (SLOWER + 1) * (WARM_UP_STEPS + COUNTED_STEPS) * paddingMs;
-            let begin: number | null = null;
-            const watched = await watchJob(
-              cluster,
-              { ...baseJob(seed), strategy: spec },
-              {
-                meter,
-                signal,
-                timeoutMs: 20_000 + slowest,
-                until: ({ progress: seen }) => {
-                  const last = seen.at(-1);
-                  if (last && last.seconds * 1000 >= WARM_UP_STEPS * paddingMs) begin ??= last.examples;
-                  return begin !== null && last!.examples >= begin + examples;
-                },
-              },
-            );
-            const curve = watched.progress.map((at) => [at.seconds, at.examples] as const);
-            const [from, to] = [crossing(curve, begin ?? Infinity), crossing(curve, (begin ?? Infinity) + examples)];
-            const seconds = from === null || to === null ? null : to - from;
-            const { ledger, problems } = watched;
-            runs.push({ strategy, workers, seed, seconds, ledger, problems });
-            progress(`  ${seconds?.toFixed(2)} s ${problems.join('; ')}`);
+            const pace = { dataset, paddingMs, slowestMs: Math.max(...paddings) };
+            const seen = await secondsInFullSwing(cluster, job, pace, { meter: fleet.meter, signal });
+            const run = measured.add([paddings, job], { strategy, workers, seed, ...seen });
+            runs.push(run);
+            progress(`  ${run.seconds?.toFixed(2)} s, load ${run.load} ${run.problems.join('; ')}`);
           }
         }
       }
@@ -77,37 +70,35 @@ export const stragglers: Experiment = {
       await cluster.stop();
     }
     const of = (strategy: string, workers: string) =>
-      runs.filter((run) => run.strategy === strategy && run.workers === workers).map(({ seconds }) => seconds ?? NaN);
-    const late = (strategy: string) =>
-      runs
-        .filter((run) => run.strategy === strategy && run.workers === 'uneven')
-        .map(({ ledger }) => (ledger as { lateDropped: number } | null)?.lateDropped ?? NaN);
+      runs.filter((run) => run.strategy === strategy && run.workers === workers);
+    const secondsOf = (strategy: string, workers: string) => of(strategy, workers).map(({ seconds }) => seconds ?? NaN);
     const bars: Bar[] = [];
-    const rows = [['strategy', 's, all equal', 's, one slow', 'ratio', 'lowest - highest', 'late, dropped']];
-    for (const strategy of Object.keys(STRATEGIES)) {
-      const [fast, slow] = [of(strategy, 'even'), of(strategy, 'uneven')];
+    const rows = [
+      ['strategy', 's, all alike', 's, one slow', 'ratio', 'lowest - highest', 's, slow one away', 'late or double'],
+    ];
+    for (const [strategy, { aim }] of Object.entries(STRATEGIES)) {
+      const [fast, slow] = [secondsOf(strategy, 'even'), secondsOf(strategy, 'uneven')];
       const ratios = slow.map((value) => value / median(fast));
       const range: [number, number] = [Math.min(...ratios), Math.max(...ratios)];
+      const dropped = of(strategy, 'uneven').map(({ ledger }) =>
+        ledger ? ledger.lateDropped + ledger.duplicatesDropped : NaN,
+      );
       rows.push([
         strategy,
         short(median(fast)),
         short(median(slow)),
         median(ratios).toFixed(2),
         range.map((value) => value.toFixed(2)).join(' - '),
-        short(median(late(strategy))),
+        short(median(secondsOf(strategy, 'away'))),
+        short(median(dropped)),
       ]);
-      bars.push({
-        label: strategy,
-        value: median(ratios),
-        range,
-        aim: strategy.endsWith('backup') ? { most: AIM } : null,
-      });
+      bars.push({ label: strategy, value: median(ratios), range, aim: aim === undefined ? null : { most: aim } });
     }
-    const axis = `time for ${examples.toLocaleString('en')} examples over that without a straggler; steps padded to ${paddingMs} ms, ${seeds.length} seeds`;
+    const axis = `time for ${COUNTED_EXAMPLES.toLocaleString('en')} examples over that without a straggler; steps padded to ${paddingMs} ms, ${seeds.length} seeds`;
     return {
       rows,
       charts: { stragglers: barChart(`One of four workers ${SLOWER} times slower`, axis, bars) },
-      data: { examples, slower: SLOWER, runs },
+      data: { examples: COUNTED_EXAMPLES, slower: SLOWER, lostWork: LOST_WORK, runs },
     };
   },
 };

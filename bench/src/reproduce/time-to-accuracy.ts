@@ -1,26 +1,28 @@
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
 import type { JobSpecInput } from '@downpour/contracts';
 import { Cluster } from '../harness/cluster.ts';
-import { CLUSTER, TRAIN_EXAMPLES, baseJob, type ExperimentContext, type ReproduceOptions } from './experiment.ts';
+import { baseJob, CLUSTER, FEW_EXAMPLES, type ExperimentContext } from './experiment.ts';
+import { uploadFirstOfMnist } from './first-of-mnist.ts';
+import { MeasuredRuns, type Circumstances } from './measured-runs.ts';
 import { WorkerFleet } from './worker-fleet.ts';
 import { crossing, watchJob, type Watched } from './watch-job.ts';
 
-export const TARGET_ACCURACY = 0.92;
-/** Epochs between two evaluations. */
-const EVALUATE_EVERY = 0.2;
-const MOST_EPOCHS = 10;
-const TIMEOUT_MS = 300_000;
+export const TARGET_ACCURACY = 0.9;
+/** Epochs between two evaluations: 5,120 examples. */
+const EVALUATE_EVERY = 0.5;
+const MOST_EPOCHS = 60;
+const TIMEOUT_MS = 900_000;
 
 /** One way to train. */
 export interface Way {
   name: string;
   workers: number;
+  /** Of a way that takes long: no more seeds than this. */
+  mostSeeds?: number;
   /** What differs from the job of all. */
   job: Partial<JobSpecInput>;
 }
 
-export interface TimedRun {
+export interface TimedRun extends Partial<Circumstances> {
   way: string;
   workers: number;
   seed: number;
@@ -35,60 +37,51 @@ export interface TimedRun {
   problems: string[];
 }
 
-/** In one process nothing is measured twice: `figure4 figure5` share runs; with --reuse so do two processes, by the results of figure 4. */
-const measured = new Map<string, TimedRun>();
-
 /** Each way with each seed. Jobs stop at the first evaluation that reaches the target; where it was reached is read off the line between two evaluations. */
 export async function timeToAccuracy(ways: readonly Way[], context: ExperimentContext): Promise<TimedRun[]> {
   const { options, signal, progress } = context;
-  if (options.reuse) remember(options);
-  const missing = ways.filter(({ name }) => options.seeds.some((seed) => !measured.has(`${name} ${seed}`)));
+  const { paddingMs } = options;
+  const measured = MeasuredRuns.of<TimedRun>('time-to-accuracy', options);
+  const wanted = ways.flatMap((way) => options.seeds.slice(0, way.mostSeeds).map((seed) => ({ way, seed })));
+  const specOf = ({ way, seed }: { way: Way; seed: number }): JobSpecInput => ({
+    ...baseJob(seed),
+    epochs: MOST_EPOCHS,
+    evaluateEvery: EVALUATE_EVERY,
+    stopAt: { metric: 'accuracy', value: TARGET_ACCURACY },
+    ...way.job,
+  });
+  const keyOf = (one: { way: Way; seed: number }) => [FEW_EXAMPLES, one.way.workers, paddingMs, specOf(one)];
+  const missing = wanted.filter((one) => measured.get(keyOf(one)) === undefined);
   if (missing.length > 0) {
     const cluster = await Cluster.start(CLUSTER);
     const fleet = new WorkerFleet(cluster);
     try {
-      // By workers, so that each is started once.
-      for (const way of missing.sort((a, b) => a.workers - b.workers)) {
-        await fleet.be(new Array<number>(way.workers).fill(options.paddingMs));
-        const { meter } = fleet;
-        for (const seed of options.seeds) {
-          if (measured.has(`${way.name} ${seed}`)) continue;
-          progress(`${way.name}, seed ${seed}`);
-          const spec: JobSpecInput = {
-            ...baseJob(seed),
-            epochs: MOST_EPOCHS,
-            evaluateEvery: EVALUATE_EVERY,
-            stopAt: { metric: 'accuracy', value: TARGET_ACCURACY },
-            ...way.job,
-          };
-          const run = timed(way, seed, await watchJob(cluster, spec, { meter, signal, timeoutMs: TIMEOUT_MS }));
-          measured.set(`${way.name} ${seed}`, run);
-          progress(`  ${run.seconds?.toFixed(1)} s, ${run.examples?.toFixed(0)} examples ${run.problems.join('; ')}`);
-        }
+      const { id: dataset } = await uploadFirstOfMnist(cluster, FEW_EXAMPLES);
+      // By workers, so that each is started once; what takes longest at the end.
+      const long = ({ way }: { way: Way }) => (way.mostSeeds === undefined ? 0 : 1);
+      for (const one of missing.sort((a, b) => long(a) - long(b) || a.way.workers - b.way.workers)) {
+        const { way, seed } = one;
+        await fleet.be(new Array<number>(way.workers).fill(paddingMs));
+        progress(`${way.name}, seed ${seed}`);
+        const watching = { meter: fleet.meter, signal, timeoutMs: TIMEOUT_MS };
+        const run = timed(way, seed, await watchJob(cluster, { ...specOf(one), dataset }, watching));
+        const { load } = measured.add(keyOf(one), run);
+        progress(
+          `  ${run.seconds?.toFixed(1)} s, ${run.examples?.toFixed(0)} examples, load ${load} ${run.problems.join('; ')}`,
+        );
       }
     } finally {
       await cluster.stop();
     }
   }
-  return ways.flatMap(({ name }) => options.seeds.map((seed) => measured.get(`${name} ${seed}`)!));
-}
-
-/** @throws Error when these were measured with another padding */
-function remember({ results, paddingMs }: ReproduceOptions): void {
-  const before = JSON.parse(readFileSync(path.join(results, 'figure4.json'), 'utf8')) as {
-    paddingMs: number;
-    data: { runs: TimedRun[] };
-  };
-  if (before.paddingMs !== paddingMs)
-    throw new Error(`Figure 4 was measured with --padding-ms ${before.paddingMs}: give the same, or leave out --reuse`);
-  for (const run of before.data.runs) measured.set(`${run.way} ${run.seed}`, run);
+  return wanted.map((one) => ({ ...measured.get(keyOf(one))!, way: one.way.name }));
 }
 
 function timed({ name, workers }: Way, seed: number, watched: Watched): TimedRun {
   const { progress, evaluations, problems, stalenessMean, ledger } = watched;
   const at = (epoch: number, of: (point: Watched['progress'][number]) => number) => {
     const points = progress.map((point) => [of(point), point.examples] as const);
-    return crossing(points, epoch * TRAIN_EXAMPLES);
+    return crossing(points, epoch * FEW_EXAMPLES);
   };
   const secondsAt = (epoch: number) => at(epoch, ({ seconds }) => seconds);
   const epochs = crossing(
@@ -100,7 +93,7 @@ function timed({ name, workers }: Way, seed: number, watched: Watched): TimedRun
     workers,
     seed,
     seconds: epochs === null ? null : secondsAt(epochs),
-    examples: epochs === null ? null : epochs * TRAIN_EXAMPLES,
+    examples: epochs === null ? null : epochs * FEW_EXAMPLES,
     cpuSeconds: epochs === null ? null : at(epochs, ({ cpuSeconds }) => cpuSeconds),
     curve: evaluations.flatMap(({ epoch, accuracy }): [number, number][] => {
       const seconds = secondsAt(epoch);
