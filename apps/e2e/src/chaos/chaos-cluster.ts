@@ -15,6 +15,8 @@ export interface ChaosSize {
 export interface ChaosClusterOptions extends ChaosSize {
   logFolder: string;
   onDeath: (name: string, how: string) => void;
+  /** For each worker. */
+  workerEnv?: Record<string, string>;
 }
 
 /** Small enough that shards take snapshots, and logs are trimmed, many times in a run. */
@@ -51,7 +53,7 @@ export class ChaosCluster {
       ['gateway', ports.map((port) => ({ HTTP_PORT: String(port) }))],
       ['data-sharder', Array.from({ length: options.sharders }, () => ({}))],
       ['parameter-shard', Array.from({ length: options.shards }, () => snapshots)],
-      ['worker', Array.from({ length: options.workers }, () => ({}))],
+      ['worker', Array.from({ length: options.workers }, () => options.workerEnv ?? {})],
     ];
     try {
       const started: ChaosService[] = [];

@@ -21,11 +21,16 @@ export class JobWatch {
   }
 
   /** Runs one job from its submission to its end, whoever dies on the way. @throws the signal's reason */
-  async run(spec: JobSpecInput & { name: string }, signal: AbortSignal): Promise<JobRecord> {
+  async run(
+    spec: JobSpecInput & { name: string },
+    signal: AbortSignal,
+    onLook?: (job: JobRecord) => void,
+  ): Promise<JobRecord> {
     const { id } = await this.#submit(spec, signal);
     for (;;) {
       const job = await this.#cluster.ask((gateway) => gateway.job(id), signal);
       this.#looks.push({ at: performance.now(), job });
+      onLook?.(job);
       if (TERMINAL_STATES.includes(job.state)) return job;
       await sleep(LOOK_MS, undefined, { signal });
     }

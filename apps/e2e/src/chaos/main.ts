@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { runChaos } from './chaos-run.ts';
+import { changedByKills, everyBatchTable, runEveryBatch } from './every-batch.ts';
 import { help, parseOptions, UsageError } from './options.ts';
 import { brokenPromises, faultTable, jobTable, wayTable } from './report.ts';
 import { EXAMPLES } from './ways.ts';
@@ -29,6 +30,14 @@ const main = async (): Promise<number> => {
   const began = performance.now();
   const onNote = (line: string): void => console.log(`[${((performance.now() - began) / 1000).toFixed(0)} s] ${line}`);
   try {
+    if (options.everyBatch) {
+      const outcome = await runEveryBatch({ ...common, spec: ways[0]!.spec, logFolder: root, onNote }, stop.signal);
+      writeFileSync(path.join(root, 'outcome.json'), JSON.stringify(outcome, null, 1));
+      const broken = changedByKills(outcome);
+      console.log(`\n${everyBatchTable(outcome)}\n`);
+      console.log(broken.length === 0 ? 'Nothing has changed but the time.' : `BROKEN:\n  ${broken.join('\n  ')}`);
+      return broken.length === 0 ? 0 : 1;
+    }
     const ended: Parameters<typeof wayTable>[0][number][] = [];
     for (const { spec, ...way } of ways) {
       const logFolder = path.join(root, way.name);

@@ -23,6 +23,8 @@ const OPTIONS = [
 /** `ways`: each with a cluster of its own. */
 export interface ParsedOptions extends Omit<ChaosOptions, 'onNote' | 'spec'> {
   ways: (Way & { spec: JobSpecInput })[];
+  /** Instead of all this. */
+  everyBatch: boolean;
 }
 
 export const help = (): string =>
@@ -33,6 +35,7 @@ export const help = (): string =>
     'twice, and that the model is as good as without (sandblaster: the same, to the bit).',
     '',
     ...OPTIONS.map(([name, byDefault, text]) => `  ${`--${name} X`.padEnd(14)} ${text} (default: ${byDefault})`),
+    `  ${'--every-batch'.padEnd(14)} sandblaster alone, without a seed: in every batch a third of the workers is killed, and nothing may change but the time`,
   ].join('\n');
 
 /** Wrong words on the command line. */
@@ -48,6 +51,7 @@ export const parseOptions = (argv: string[]): ParsedOptions | 'help' => {
       args: argv,
       options: {
         ...Object.fromEntries(OPTIONS.map(([name]) => [name, { type: 'string' as const }])),
+        'every-batch': { type: 'boolean' as const },
         help: { type: 'boolean' as const },
       },
     }).values as Record<string, string | boolean | undefined>;
@@ -63,7 +67,8 @@ export const parseOptions = (argv: string[]): ParsedOptions | 'help' => {
       throw new UsageError(`--${name} ${text(name)}: give a ${whole ? 'whole ' : ''}number from ${min}`);
     return value;
   };
-  const asked = text('strategy');
+  const everyBatch = values['every-batch'] === true;
+  const asked = everyBatch ? 'sandblaster' : text('strategy');
   const ways = asked === 'all' ? WAYS : [wayNamed(asked)].filter((way) => way !== undefined);
   if (ways.length === 0) throw new UsageError(`--strategy ${asked}: give one of ${WAY_NAMES.join(', ')}, or all`);
   const model = { zoo: text('model') } as JobSpecInput['model'];
@@ -80,6 +85,7 @@ export const parseOptions = (argv: string[]): ParsedOptions | 'help' => {
     sharders: number('sharders', 1, true),
     gateways: number('gateways', 1, true),
     ways: ways.map((way) => ({ ...way, spec: chaosSpec(model, epochs, shards, way) })),
+    everyBatch,
     logFolder: text('logs'),
   };
 };

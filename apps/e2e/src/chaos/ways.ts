@@ -14,7 +14,7 @@ export interface Way {
 /** Bulk steps move by a mean: their rate is that of one replica. */
 const AVERAGED = { kind: 'sgd', learningRate: 0.2 } as const;
 /** Evaluations of a Sandblaster job for each epoch of another: it takes them on the whole data set, at about a third of an epoch's time. */
-const EVALUATIONS = 6;
+const EVALUATIONS = 5;
 const PORTION_EXAMPLES = 2000;
 
 export const WAYS = [
@@ -36,7 +36,7 @@ export const WAYS = [
   },
   {
     name: 'sandblaster',
-    part: { strategy: { kind: 'sandblaster' }, chunkSize: PORTION_EXAMPLES, log: { storage: 'none' } },
+    part: { strategy: { kind: 'sandblaster' }, batchSize: 500, chunkSize: PORTION_EXAMPLES, log: { storage: 'none' } },
     late: false,
     same: true,
   },
