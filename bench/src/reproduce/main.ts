@@ -9,11 +9,12 @@ import { table } from '../harness/table.ts';
 import type { Experiment, ReproduceOptions } from './experiment.ts';
 import { figure4 } from './figure4.ts';
 import { figure5 } from './figure5.ts';
+import { rates } from './rates.ts';
 import { staleness } from './staleness.ts';
 import { stragglers } from './stragglers.ts';
 import { warmstart } from './warmstart.ts';
 
-const EXPERIMENTS: readonly Experiment[] = [figure4, figure5, stragglers, warmstart, staleness];
+const EXPERIMENTS: readonly Experiment[] = [figure4, figure5, stragglers, warmstart, staleness, rates];
 
 const HELP = `npm run reproduce -- NAME ... [options]
 

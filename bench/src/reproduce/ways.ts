@@ -4,7 +4,7 @@ import type { Way } from './time-to-accuracy.ts';
 const RATE = (baseJob(1).updateRule as { learningRate: number }).learningRate;
 /** A step of k gradients in step takes their mean: its rate is k times as large (Goyal et al. 2017), so that an epoch moves as far as with one worker. */
 const timesRate = (k: number) => ({ kind: 'sgd', learningRate: k * RATE }) as const;
-/** The best of eleven at a staleness of three, that of four workers, and good at none and at seven: docs/strategies.md. The paper's sums begin at 0, too. */
+/** The best of those that `rates` tried at a staleness of three, that of four workers. As the paper's, its sums begin at next to nothing. */
 const ADAGRAD = { kind: 'adagrad', learningRate: 0.02, initialAccumulator: 0.0001 } as const;
 /** The most evaluations of the whole data set; its own epochs. */
 const MOST_EVALUATIONS = 100;
