@@ -17,6 +17,8 @@ export interface ChaosMember extends FaultTarget {
 /** A nats-server frozen for longer makes every client give it up, which `kill` does, too. */
 const LONGEST_FREEZE_OF_NATS_MS = 15_000;
 const DELAY_MS = 150;
+/** A dozen processes that load TensorFlow at once, on a machine that has other work as well. */
+const READY_MS = 240_000;
 
 /** The one nats-server: its streams are files, so it may be killed. */
 export class ChaosNats implements ChaosMember {
@@ -94,7 +96,7 @@ export class ChaosService implements ChaosMember {
 
   /** Resolves once it says that it is ready. */
   ready(): Promise<void> {
-    return this.#process.ready();
+    return this.#process.ready(READY_MS);
   }
 
   async suffer(kind: FaultKind, lengthMs: number, signal: AbortSignal): Promise<void> {
@@ -121,7 +123,7 @@ export class ChaosService implements ChaosMember {
     const started = this.#start();
     this.#process = started;
     // It may be killed again before it is ready.
-    await Promise.race([started.ready(), started.exited, aborted(signal)]);
+    await Promise.race([started.ready(READY_MS), started.exited, aborted(signal)]);
   }
 
   async #freeze(lengthMs: number, signal: AbortSignal): Promise<void> {
