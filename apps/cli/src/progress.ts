@@ -46,6 +46,9 @@ export class Progress {
       this.note(
         `  epoch ${epoch.toFixed(2).padStart(5)}  test ${accuracy === null ? '' : `accuracy ${percent(accuracy)}, `}loss ${loss.toFixed(4)}${others.join('')}`,
       );
+    } else if (event.type === 'iteration') {
+      const { iteration, evaluations, loss } = event;
+      this.note(`  iteration ${iteration}, ${evaluations} evaluations: loss ${loss.toPrecision(8)}`);
     } else if (event.type === 'member' && event.change === 'left') this.note(`  ${event.instance} left`);
     else if (event.type === 'problem') this.note(`  ${event.instance}: ${event.message}`);
   }

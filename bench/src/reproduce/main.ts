@@ -9,12 +9,13 @@ import { table } from '../harness/table.ts';
 import type { Experiment, ReproduceOptions } from './experiment.ts';
 import { figure4 } from './figure4.ts';
 import { figure5 } from './figure5.ts';
+import { optimum } from './optimum.ts';
 import { rates } from './rates.ts';
 import { staleness } from './staleness.ts';
 import { stragglers } from './stragglers.ts';
 import { warmstart } from './warmstart.ts';
 
-const EXPERIMENTS: readonly Experiment[] = [figure4, figure5, stragglers, warmstart, staleness, rates];
+const EXPERIMENTS: readonly Experiment[] = [figure4, figure5, stragglers, warmstart, staleness, rates, optimum];
 
 const HELP = `npm run reproduce -- NAME ... [options]
 

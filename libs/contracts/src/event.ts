@@ -45,6 +45,17 @@ export const jobEventSchema = z
       final: z.boolean(),
       instance: z.string(),
     }),
+    z
+      .strictObject({
+        type: z.literal('iteration'),
+        at,
+        iteration: z.int(),
+        evaluations: z.int().describe('Of the whole training set so far, line searches included'),
+        loss: z.number().describe("Mean over the whole training set, the model's regularisers included"),
+        gradientNorm: z.number(),
+        stopped: z.string().nullable().describe('Why it is the last one'),
+      })
+      .describe('Strategy sandblaster: one was accepted'),
     z.strictObject({
       type: z.literal('checkpoint'),
       at,

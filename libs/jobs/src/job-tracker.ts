@@ -45,12 +45,15 @@ export class JobTracker {
   readonly #workers = new Map<string, number>();
   readonly #troubles = new Map<TroubleCode, { at: number; message: string }>();
   #evaluations: Positioned<Evaluation>[] = [];
+  /** Over the whole training set, where the strategy knows it. */
+  #batchLoss: number | null = null;
   #recent: { at: number; event: WorkerEvent }[] = [];
 
   apply(event: JobEvent, sequence: number, now: number): void {
     this.sequence = Math.max(this.sequence, sequence);
     if (event.type === 'shard') this.#applyShard(event, now);
     else if (event.type === 'worker') this.#applyWorker(event, now);
+    else if (event.type === 'iteration') this.#batchLoss = event.loss;
     else if (event.type === 'problem' && event.fatal) {
       this.fatal ??= `${event.message} (${event.instance})`;
       this.#decisive = Math.min(this.#decisive, sequence);
@@ -132,7 +135,7 @@ export class JobTracker {
       epochsDone: this.applied(shards) / pushesPerEpoch,
       examplesApplied: this.examplesApplied(shards),
       examplesPerSecond: this.rate(shards, now),
-      loss: mean(this.#recent.map(({ event }) => event.loss)),
+      loss: this.#batchLoss ?? mean(this.#recent.map(({ event }) => event.loss)),
       accuracy: mean(accuracies),
       staleness: mean(staleness),
       workers: alive.filter((worker) => (this.#workers.get(worker) ?? -Infinity) > now - WORKER_QUIET_MS).length,

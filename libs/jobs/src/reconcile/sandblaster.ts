@@ -1,5 +1,6 @@
 import type { JobPlan } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
+import type { LbfgsState } from '@downpour/training';
 import { dueMultiple } from '../evaluations.ts';
 import { coordinationOf } from '../job-record.ts';
 import type { JobRun } from '../job-run.ts';
@@ -20,13 +21,25 @@ export async function followSandblaster(run: JobRun, plan: JobPlan, enough: bool
   if (outcome !== null) await again(run, outcome.error);
   if (run.ended) return false;
   if (run.sandblaster === null && run.now >= run.sandblasterAfter && served(run, plan)) {
-    const { cluster } = run.deps;
-    run.sandblaster = new SandblasterRun({ plan, cluster, onChange: () => run.deps.wake?.(run.id) });
+    run.sandblaster = new SandblasterRun({
+      plan,
+      cluster: run.deps.cluster,
+      onIteration: (state) => tell(run, state),
+      onChange: () => run.deps.wake?.(run.id),
+    });
   }
   if (enough) run.sandblaster?.enough();
   if (run.sandblaster?.state) run.sandblasterFailures = 0;
   await askForEvaluation(run, plan);
   return false;
+}
+
+/** One that is lost is made up for by the next. */
+function tell(run: JobRun, { iteration, evaluations, loss, gradientSquare, stopped }: LbfgsState): void {
+  const counts = { iteration, evaluations, loss, gradientNorm: Math.sqrt(gradientSquare), stopped };
+  run.deps.cluster
+    .publishEvent(run.id, { type: 'iteration', at: run.at, ...counts })
+    .catch((err: unknown) => run.deps.log.warn({ job: run.id, err }, `Iteration ${iteration} could not be told`));
 }
 
 /** Nothing is asked of the shards any more when this resolves. */

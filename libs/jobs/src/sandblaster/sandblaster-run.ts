@@ -9,7 +9,9 @@ import { ShardVectors } from './shard-vectors.ts';
 export interface SandblasterRunParts {
   plan: JobPlan;
   cluster: CoordinatorPort;
-  /** An iteration was accepted, or it has ended. */
+  /** An iteration was accepted. */
+  onIteration: (state: LbfgsState) => void;
+  /** Or it has ended. */
   onChange: () => void;
 }
 
@@ -51,7 +53,7 @@ export class SandblasterRun {
     await this.#done;
   }
 
-  async #run({ plan, cluster, onChange }: SandblasterRunParts): Promise<void> {
+  async #run({ plan, cluster, onIteration, onChange }: SandblasterRunParts): Promise<void> {
     const end = cluster.servePortions(plan.jobId, (request) => this.desk.answer(request));
     const { signal } = this.#abort;
     try {
@@ -63,9 +65,11 @@ export class SandblasterRun {
       const state = await lbfgs.run((accepted) => {
         signal.throwIfAborted();
         this.state = accepted;
+        onIteration(accepted);
         onChange();
         return !this.#enough;
       });
+      if (state !== this.state) onIteration(state);
       this.state = state;
       this.outcome = { state };
     } catch (error) {
