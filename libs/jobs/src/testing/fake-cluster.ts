@@ -8,12 +8,18 @@ import type {
   JobPlan,
   Member,
   MissingChunks,
+  PortionReply,
+  PortionRequest,
   PrepareReply,
   PrepareRequest,
   PushLogSpec,
+  RestoreVectorsReply,
+  RestoreVectorsRequest,
   Role,
-  ShardLedger,
   ShardControl,
+  ShardLedger,
+  VectorOperationsReply,
+  VectorOperationsRequest,
 } from '@downpour/contracts';
 import {
   chunksInEpoch,
@@ -24,6 +30,7 @@ import {
   pushesInEpoch,
 } from '@downpour/contracts';
 import type { CoordinatorPort, DatasetLookup, ShardAccount } from '../ports.ts';
+import { FakeVectors } from './fake-vectors.ts';
 import type { MemoryEvents, MemoryPlanRepository } from './memory-stores.ts';
 
 export const START = Date.parse('2026-11-24T12:00:00.000Z');
@@ -68,10 +75,16 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
   failNext: Error | null = null;
   summaries = new Map<string, DatasetSummary>([['mnist', SUMMARY]]);
   readonly #enqueuedOnce = new Set<string>();
+  /** Shards of sandblaster jobs. */
+  readonly vectors: FakeVectors;
   readonly #events: MemoryEvents;
   readonly #plans: MemoryPlanRepository;
 
   constructor(events: MemoryEvents, plans: MemoryPlanRepository) {
+    this.vectors = new FakeVectors(
+      (jobId) => this.#plan(jobId),
+      (instance) => this.alive.has(instance),
+    );
     this.#events = events;
     this.#plans = plans;
   }
@@ -91,7 +104,10 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
     }
   }
   leave(...instances: string[]): void {
-    for (const instance of instances) this.alive.delete(instance);
+    for (const instance of instances) {
+      this.alive.delete(instance);
+      this.vectors.lose(instance);
+    }
   }
   drain(instance: string): void {
     const member = this.alive.get(instance);
@@ -101,14 +117,14 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
     return new Date(this.nowMs).toISOString();
   }
 
-  operateVectors(): Promise<never> {
-    return Promise.reject(new Error('not played here'));
+  operateVectors(instance: string, request: VectorOperationsRequest): Promise<VectorOperationsReply> {
+    return this.vectors.operate(instance, request);
   }
-  restoreVectors(): Promise<never> {
-    return Promise.reject(new Error('not played here'));
+  restoreVectors(instance: string, request: RestoreVectorsRequest): Promise<RestoreVectorsReply> {
+    return this.vectors.restore(instance, request);
   }
-  servePortions(): () => void {
-    return () => undefined;
+  servePortions(jobId: string, answer: (request: PortionRequest) => Promise<PortionReply>): () => void {
+    return this.vectors.servePortions(jobId, answer);
   }
 
   members(): Member[] {
@@ -315,6 +331,8 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
   }
 
   #ledger(jobId: string, shard: number): ShardLedger {
+    const known = this.vectors.account(jobId, shard);
+    if (known !== null) return known;
     const plan = this.#plan(jobId);
     const pushes = this.log.get(jobId) ?? [];
     const unique = new Map(pushes.map((push) => [push.key, push.examples]));
