@@ -1,6 +1,6 @@
 import { Cluster } from '../harness/cluster.ts';
 import { lineChart } from '../harness/svg.ts';
-import { TRAIN_EXAMPLES, type Experiment } from './experiment.ts';
+import type { Experiment } from './experiment.ts';
 
 /** Of the same objective by scipy's L-BFGS-B in float64, from zeros, ten pairs: bench/peers/logistic_optimum.py. */
 const SCIPY = {
@@ -59,7 +59,7 @@ export const optimum: Experiment = {
         model,
         dataset: 'mnist',
         batchSize: 1000,
-        chunkSize: TRAIN_EXAMPLES / 30,
+        chunkSize: 2000,
         epochs: EVALUATIONS,
         evaluateEvery: 100_000,
         shards: 2,
