@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util';
 import { endAll } from '../harness/cleanup.ts';
 import { Progress } from '../harness/progress.ts';
 import { table } from '../harness/table.ts';
+import { divergence } from './divergence.ts';
 import type { Experiment, ReproduceOptions } from './experiment.ts';
 import { figure4 } from './figure4.ts';
 import { figure5 } from './figure5.ts';
@@ -15,7 +16,16 @@ import { staleness } from './staleness.ts';
 import { stragglers } from './stragglers.ts';
 import { warmstart } from './warmstart.ts';
 
-const EXPERIMENTS: readonly Experiment[] = [figure4, figure5, stragglers, warmstart, staleness, rates, optimum];
+const EXPERIMENTS: readonly Experiment[] = [
+  figure4,
+  figure5,
+  stragglers,
+  warmstart,
+  staleness,
+  divergence,
+  rates,
+  optimum,
+];
 
 const HELP = `npm run reproduce -- NAME ... [options]
 

@@ -1,4 +1,3 @@
-import type { JobSpecInput } from '@downpour/contracts';
 import { Cluster } from '../harness/cluster.ts';
 import { median, short } from '../harness/statistics.ts';
 import { lineChart } from '../harness/svg.ts';
@@ -10,10 +9,6 @@ import { watchJob } from './watch-job.ts';
 
 const WORKERS = [1, 2, 4, 8];
 const WATCHED_STEPS = 120;
-const DEEP: JobSpecInput['model'] = { zoo: 'mlp', hiddenUnits: [64, 64, 64] };
-/** Ends with NaN at this staleness in one process, too. */
-const NAN_RATE = 0.4;
-const NAN_WORKERS = 8;
 const DELAYS = [0, 1, 3, 7, 15];
 const RATES = [3.2, 1.6, 0.8, 0.4, 0.2, 0.1, 0.05, 0.025];
 const STEPS = 400;
@@ -22,7 +17,7 @@ const TRAINS = 0.7;
 const SCALINGS = ['none', 'inverse'] as const;
 const TIMEOUT_MS = 90_000;
 
-/** Histograms of the whole system, the rates that exact staleness leaves, and NaN of too many workers (TensorFlow issue 14494), cured. */
+/** Histograms of the whole system, and the rates that exact staleness leaves. What becomes of a rate that is too large: divergence.ts. */
 export const staleness: Experiment = {
   name: 'staleness',
   title: 'staleness against the number of workers, and the learning rates it leaves',
@@ -45,13 +40,6 @@ export const staleness: Experiment = {
         `largest rate, ${scaling}`,
         ...DELAYS.slice(1).map((delay) => short(rates.find((r) => r.delay === delay && r.scaling === scaling)!.rate)),
       ]);
-    for (const scaling of SCALINGS) {
-      const own = whole.nan.filter((run) => run.scaling === scaling);
-      const ends = own.map(({ accuracy, failed }) =>
-        failed ? 'NaN' : accuracy === null ? '-' : `${short(100 * accuracy)} %`,
-      );
-      rows.push([`${NAN_WORKERS} workers, rate ${NAN_RATE}, ${scaling}`, ...ends]);
-    }
     const share = (histogram: StalenessHistogram): [number, number][] => {
       const all = histogram.reduce((sum, [, count]) => sum + count, 0);
       return histogram.filter(([end]) => Number(end) <= 24).map(([end, count]) => [Number(end), (100 * count) / all]);
@@ -87,7 +75,6 @@ async function wholeSystem({ options: { paddingMs, seeds }, signal, progress }: 
   const cluster = await Cluster.start({ ...CLUSTER, shards: 1 });
   const fleet = new WorkerFleet(cluster);
   const histograms: { workers: number; shard: number; histogram: StalenessHistogram }[] = [];
-  const nan: { scaling: string; seed: number; accuracy: number | null; failed: boolean; problems: string[] }[] = [];
   try {
     const shards = [await MeteredShard.start(cluster), await MeteredShard.start(cluster)];
     for (const workers of WORKERS) {
@@ -106,30 +93,10 @@ async function wholeSystem({ options: { paddingMs, seeds }, signal, progress }: 
       for (const [shard, one] of shards.entries())
         histograms.push({ workers, shard, histogram: await one.staleness() });
     }
-    for (const seed of seeds) {
-      for (const scaling of SCALINGS) {
-        progress(`${NAN_WORKERS} workers, rate ${NAN_RATE}, ${scaling}, seed ${seed}`);
-        const spec: JobSpecInput = {
-          ...baseJob(seed),
-          model: DEEP,
-          epochs: 1,
-          shards: 3,
-          updateRule: { kind: 'sgd', learningRate: NAN_RATE },
-          strategy: { kind: 'async', stalenessScaling: scaling },
-        };
-        const { end, problems } = await watchJob(cluster, spec, {
-          meter: fleet.meter,
-          signal,
-          timeoutMs: TIMEOUT_MS,
-        });
-        nan.push({ scaling, seed, accuracy: end?.result?.accuracy ?? null, failed: end?.state === 'failed', problems });
-        progress(`  ${end?.state} ${end?.result?.accuracy ?? ''} ${problems[0] ?? ''}`);
-      }
-    }
   } finally {
     await cluster.stop();
   }
-  return { histograms, nan };
+  return { histograms };
 }
 
 /** The median over the seeds of the largest rate that trains. */
