@@ -105,6 +105,21 @@ describe('a sandblaster job', () => {
     );
   });
 
+  it('begins no main loop in a look that outlasts its coordinator: nobody would end it, and its portions are of no use', async () => {
+    await begin();
+    await fixture.replaceCoordinator();
+    fixture.cluster.report('job');
+    let goOn: () => void = () => undefined;
+    const slow = new Promise<void>((resolve) => (goOn = resolve));
+    const get = fixture.plans.get.bind(fixture.plans);
+    fixture.plans.get = (id) => slow.then(() => get(id));
+    const look = fixture.tick();
+    await fixture.coordinator.stop();
+    goOn();
+    await look;
+    expect(await fixture.cluster.vectors.ask('job', 'w1')).toBe(null);
+  });
+
   it('gives a portion out again whose worker has gone, though it makes no copies', async () => {
     await begin({ strategy: { kind: 'sandblaster', lossTolerance: 1e-6, backupPortions: false } });
     fixture.cluster.join('worker', 'w2');

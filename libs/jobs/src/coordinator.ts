@@ -62,6 +62,7 @@ export class Coordinator {
     if (this.#timer !== null) clearInterval(this.#timer);
     this.#endWatch?.();
     for (const id of [...this.#follows.keys()]) this.#unfollow(id);
+    for (const run of this.#runs.values()) run.released = true;
     // What takes longer (a model being prepared) is left to itself: its late writes meet a newer revision and are refused.
     let timer: NodeJS.Timeout | undefined;
     const patience = new Promise((resolve) => (timer = setTimeout(resolve, STOP_PATIENCE_MS)));

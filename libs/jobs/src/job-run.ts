@@ -65,6 +65,8 @@ export class JobRun {
   /** The checkpoint that is being written. */
   checkpointing: { number: number; outcome: { manifest: CheckpointManifest } | { error: unknown } | null } | null =
     null;
+  /** Its coordinator leads no more: a look that is still under way begins nothing that would go on by itself. */
+  released = false;
   /** Main loop of a sandblaster job. */
   sandblaster: SandblasterRun | null = null;
   sandblasterFailures = 0;

@@ -20,6 +20,7 @@ export async function followSandblaster(run: JobRun, plan: JobPlan, enough: bool
   }
   if (outcome !== null) await again(run, outcome.error);
   if (run.ended) return false;
+  if (run.released) return false;
   if (run.sandblaster === null && run.now >= run.sandblasterAfter && served(run, plan)) {
     run.sandblaster = new SandblasterRun({
       plan,
