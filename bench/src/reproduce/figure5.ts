@@ -24,16 +24,15 @@ export const figure5: Experiment = {
       const measured = ways.map(({ name: way, workers }) => {
         const own = runs.filter((run) => run.way === way);
         const reached = own.flatMap(({ seconds }) => (seconds === null ? [] : [seconds]));
-        const few = own.length < seeds.length ? ` (${own.length} seed${own.length > 1 ? 's' : ''})` : '';
         const missed = reached.length < own.length ? ` (${reached.length} of ${own.length})` : '';
-        return { workers, seconds: median(reached), text: `${short(median(reached))}${few}${missed}` };
+        return { workers, seconds: median(reached), text: `${short(median(reached))}${missed}` };
       });
       rows.push([name, ...WORKERS.map((workers) => measured.find((one) => one.workers === workers)?.text ?? '-')]);
       const points = measured.map(({ workers, seconds }): [number, number] => [workers, seconds]);
       return { name, points: points.filter(([, seconds]) => Number.isFinite(seconds)) };
     });
     const axes = {
-      x: `workers; steps padded to ${paddingMs} ms, median of ${seeds.length} seeds at most`,
+      x: `workers; steps padded to ${paddingMs} ms, median of ${seeds.length} seeds`,
       y: `seconds to ${100 * TARGET_ACCURACY} % test accuracy`,
     };
     return { rows, charts: { figure5: lineChart('Time to a fixed accuracy', axes, series) }, data: { runs } };

@@ -39,11 +39,9 @@ export const localSgd = (workers: number): Way => ({
   job: { strategy: { kind: 'localSgd', localSteps: 8, replicas: workers } },
 });
 
-/** Two workers need minutes for one run, and one twice as many: once is what there is time for. */
 export const sandblaster = (workers: number): Way => ({
   name: `Sandblaster, ${workers} worker${workers > 1 ? 's' : ''}`,
   workers,
-  ...(workers <= 2 ? { mostSeeds: 1 } : {}),
   job: {
     strategy: { kind: 'sandblaster' },
     chunkSize: PORTION_EXAMPLES,
