@@ -1,8 +1,10 @@
-import type { DatasetSummary, JobPlan, ParameterLayout } from '@downpour/contracts';
+import type { DatasetSummary, JobPlan, ModelCut, ParameterLayout } from '@downpour/contracts';
+import { partitionLayout } from '@downpour/contracts';
 import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, PreparedModel } from '@downpour/models';
-import { defaultLoss, exportModel, type ExportedModel } from '@downpour/models/topology';
-import type { EngineInfo } from './thread/messages.ts';
+import { assignmentOf, defaultLoss, exportModel, segmentsOf, type ExportedModel, type Topology } from '@downpour/models/topology';
+import type { EngineInfo, ReplicaPlan } from './thread/messages.ts';
 import { TensorFlowThread } from './thread/tensorflow-thread.ts';
+import { ThreadPartition } from './thread-partition.ts';
 import { ThreadReplica, type ReplicaEvents } from './thread-replica.ts';
 
 export interface EngineOptions {
@@ -50,26 +52,34 @@ export class Engine {
 
   /** @throws DownpourError invalid-model when this version of Downpour lays the model out in another way than the plan */
   async replica(plan: ReplicaInput, options: ReplicaOptions = {}): Promise<ThreadReplica> {
-    const { topology, layout } = plan;
-    const { summary: dataset } = plan.dataset;
-    const { loss = defaultLoss(dataset), metrics = [], topK = 5, labelSmoothing, classWeights } = plan.spec;
     const { compile = true, ...events } = options;
-    const replica = new ThreadReplica(
-      this.#thread,
-      this.#nextReplica++,
-      {
-        topology,
-        layout,
-        dataset,
-        loss,
-        metrics: { metrics, topK },
-        objective: { labelSmoothing, classWeights },
-        compile,
-      },
-      events,
-    );
+    const replica = new ThreadReplica(this.#thread, this.#nextReplica++, threadPlan(plan, compile), events);
     await replica.open();
     return replica;
+  }
+
+  /**
+   * One partition of a model that is cut; its vectors are laid out by `partitionLayout`.
+   * @throws DownpourError invalid-model
+   */
+  async partition(
+    plan: ReplicaInput & { cut: ModelCut },
+    partition: number,
+    options: ReplicaOptions = {},
+  ): Promise<ThreadPartition> {
+    const { compile = true, ...events } = options;
+    const assignment = assignmentOf(plan.cut);
+    const segments = segmentsOf(plan.topology as unknown as Topology, assignment);
+    const layout = partitionLayout(plan.layout, plan.cut, partition);
+    const compute = new ThreadPartition(
+      this.#thread,
+      this.#nextReplica++,
+      { ...threadPlan(plan, compile), layout },
+      { partition, assignment, segments },
+      events,
+    );
+    await compute.open();
+    return compute;
   }
 
   /** `model.json` and `weights.bin` for `tf.loadLayersModel`; `vector` float32 [layout.length]. */
@@ -90,6 +100,15 @@ export class Engine {
   close(): Promise<void> {
     return this.#thread.close();
   }
+}
+
+/** Of a plan, what crosses to the thread. */
+function threadPlan(plan: ReplicaInput, compile: boolean): ReplicaPlan {
+  const { topology, layout } = plan;
+  const { summary: dataset } = plan.dataset;
+  const { loss = defaultLoss(dataset), metrics = [], topK = 5, labelSmoothing, classWeights } = plan.spec;
+  const objective = { labelSmoothing, classWeights };
+  return { topology, layout, dataset, loss, metrics: { metrics, topK }, objective, compile };
 }
 
 /** Of a whole spec, what crosses to the thread. */

@@ -2,6 +2,7 @@ export { modelFromTopology } from './build-model.ts';
 export { exportModel } from './export-model.ts';
 export { defaultLoss } from './losses/loss-kind.ts';
 export { layoutOf, variablesOf } from './parameter-layout.ts';
+export { SegmentModel } from './partition/segment-model.ts';
 export { prepareModel } from './prepare-model.ts';
 export { TrainingModel } from './training-model.ts';
 export type { ExportedModel } from './export-model.ts';
@@ -9,6 +10,13 @@ export type { LossKind } from './losses/loss-kind.ts';
 export type { ObjectiveSpec } from './losses/objective.ts';
 export type { MetricsSpec } from './metrics/metric-sums.ts';
 export type { PreparationSpec, PreparedModel } from './prepare-model.ts';
+export type {
+  PartitionPlan,
+  SegmentForward,
+  SegmentStep,
+  SegmentTensors,
+  SegmentTraining,
+} from './partition/segment-model.ts';
 export type { UniformSource } from './seeded-dropout.ts';
 export type { StepTensors, TrainingOptions } from './training-model.ts';
 export type { Topology } from './topology/topology.ts';

@@ -2,6 +2,7 @@ import type { DatasetSummary, ParameterLayout } from '@downpour/contracts';
 import tf from '@tensorflow/tfjs';
 import type { LayersModel, Scalar, Tensor, Tensor1D, Tensor2D, Variable } from '@tensorflow/tfjs';
 import { modelFromTopology } from './build-model.ts';
+import { freezeAverages } from './freeze-averages.ts';
 import { checkOutputs } from './losses/check-outputs.ts';
 import type { LossKind } from './losses/loss-kind.ts';
 import { objectiveOf, type ObjectiveSpec } from './losses/objective.ts';
@@ -192,11 +193,4 @@ export class TrainingModel {
   #assign(parameters: Tensor[]): void {
     parameters.forEach((value, i) => this.#variables[i]!.write(value));
   }
-}
-
-/** Batch normalisation that is not to be trained runs by its moving averages and leaves them alone, as in Keras; tfjs goes by the batch. */
-function freezeAverages(layer: LayersModel['layers'][number]): void {
-  if (layer.trainable || layer.getClassName() !== 'BatchNormalization') return;
-  const call = layer.call.bind(layer);
-  layer.call = (inputs, kwargs) => call(inputs, { ...kwargs, training: false });
 }

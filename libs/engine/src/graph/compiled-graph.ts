@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { HostTensor } from '../step/step-inputs.ts';
-import type { Binding, HostValues } from '../tensorflow/binding.ts';
+import type { Binding, HostValues, TensorMetadata } from '../tensorflow/binding.ts';
+import { fetchable } from './fetchable.ts';
 import { prune } from './prune.ts';
 import { NotCompilable, type Recording } from './recording.ts';
 import { rewrite } from './rewrites/rewrite.ts';
@@ -19,7 +20,7 @@ export class CompiledGraph {
 
   /** @throws NotCompilable when TensorFlow does not take the graph */
   constructor(binding: Binding, recording: Recording) {
-    const pruned = prune(rewrite(recording, REWRITES, binding));
+    const pruned = prune(fetchable(rewrite(recording, REWRITES, binding), binding));
     this.#binding = binding;
     this.#inputs = pruned.inputs.map(({ name }) => name);
     this.#inputNames = this.#inputs.map((name) => `${name}:0`).join(',');
@@ -27,23 +28,38 @@ export class CompiledGraph {
     this.#session = load(binding, savedModelOf(pruned, binding));
   }
 
+  /** Names of the inputs that the graph uses. */
+  get inputs(): readonly string[] {
+    return this.#inputs;
+  }
+
   /** Inputs by name; those that the graph does not use are left alone. */
   run(inputs: Record<string, HostTensor>): HostValues[] {
     const binding = this.#binding;
-    const ids = this.#inputs.map((name) => {
-      const { shape, dtype, values } = inputs[name]!;
-      return binding.createTensor(shape, dtype, values);
-    });
+    const ids: Record<string, number> = {};
     try {
-      const outputs = binding.runSavedModel(this.#session, ids, this.#inputNames, this.#outputNames);
-      return outputs.map(({ id }) => {
+      for (const name of this.#inputs) {
+        const { shape, dtype, values } = inputs[name]!;
+        ids[name] = binding.createTensor(shape, dtype, values);
+      }
+      return this.execute(ids).map(({ id }) => {
         const values = binding.tensorDataSync(id);
         binding.deleteTensor(id);
         return values;
       });
     } finally {
-      for (const id of ids) binding.deleteTensor(id);
+      for (const id of Object.values(ids)) binding.deleteTensor(id);
     }
+  }
+
+  /** From tensors that TensorFlow holds, by name, to others, which are the caller's to delete. */
+  execute(ids: Readonly<Record<string, number>>): TensorMetadata[] {
+    return this.#binding.runSavedModel(
+      this.#session,
+      this.#inputs.map((name) => ids[name]!),
+      this.#inputNames,
+      this.#outputNames,
+    );
   }
 
   /**

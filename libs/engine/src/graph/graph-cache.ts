@@ -1,10 +1,8 @@
-import type { CompiledGraph } from './compiled-graph.ts';
-
 /** Graphs by key, the longest unused one dropped beyond the limit. */
-export class GraphCache {
+export class GraphCache<Graph extends { dispose(): void }> {
   readonly #limit: number;
   /** In order of use. */
-  readonly #graphs = new Map<string, CompiledGraph>();
+  readonly #graphs = new Map<string, Graph>();
 
   constructor(limit: number) {
     this.#limit = limit;
@@ -14,7 +12,7 @@ export class GraphCache {
     return this.#graphs.size;
   }
 
-  get(key: string, make: () => CompiledGraph): CompiledGraph {
+  get(key: string, make: () => Graph): Graph {
     const graph = this.#graphs.get(key) ?? make();
     this.#graphs.delete(key);
     this.#graphs.set(key, graph);

@@ -24,7 +24,7 @@ const GRAPHS = 8;
 export class CompiledRunner implements StepRunner {
   readonly #tensorflow: TensorFlow;
   readonly #model: TrainingModel;
-  readonly #graphs = new GraphCache(GRAPHS);
+  readonly #graphs = new GraphCache<CompiledGraph>(GRAPHS);
   readonly #pieces: ReturnType<typeof piecesOf>;
   /** Memory that graphs can write into, for callers whose own they can't. */
   #scratch: Float32Array | null = null;

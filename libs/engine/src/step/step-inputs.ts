@@ -64,7 +64,7 @@ export function flatten(model: TrainingModel, gradients: ArrayLike<number>[], in
 /** Features as the model reads them: float32, and uint8 divided by 255 unless they are indices. */
 export function castFeatures(
   { tf, backend }: TensorFlow,
-  model: TrainingModel,
+  model: { readsIndices: boolean },
   features: Tensor,
   isByte: boolean,
 ): Tensor {

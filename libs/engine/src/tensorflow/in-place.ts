@@ -12,10 +12,19 @@ function attributes(binding: Binding) {
  * was given as an input, where reading an output copies it into memory that has to be allocated (and zeroed, page by page) first.
  */
 export function writeInto(backend: Backend, target: Tensor, values: Tensor): Tensor {
+  return inPlace('InplaceUpdate', backend, target, values);
+}
+
+/** As writeInto, but adds. */
+export function addInto(backend: Backend, target: Tensor, values: Tensor): Tensor {
+  return inPlace('InplaceAdd', backend, target, values);
+}
+
+function inPlace(op: 'InplaceUpdate' | 'InplaceAdd', backend: Backend, target: Tensor, values: Tensor): Tensor {
   const { binding } = backend;
   const row = binding.createTensor([1], binding.TF_INT32, ROW);
   const [target_, values_] = backend.getInputTensorIds([target, values]) as [number, number];
-  const [written] = binding.executeOp('InplaceUpdate', attributes(binding), [target_, row, values_], 1);
+  const [written] = binding.executeOp(op, attributes(binding), [target_, row, values_], 1);
   binding.deleteTensor(row);
   return backend.createOutputTensor(written!);
 }

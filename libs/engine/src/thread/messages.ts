@@ -1,5 +1,7 @@
 import type { DatasetSummary, ErrorCode, ParameterLayout } from '@downpour/contracts';
 import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, PreparedModel } from '@downpour/models';
+import type { Assignment } from '@downpour/models/topology';
+import type { HostForward } from '../partition/partition-runner.ts';
 import type { HostEvaluation } from '../step/batch.ts';
 import type { TensorFlowOptions } from '../tensorflow/load.ts';
 import type { SharedView } from './shared-views.ts';
@@ -50,7 +52,50 @@ export interface ThreadCalls {
   evaluate: { ask: { replica: number; parameters: SharedView; rows: Rows }; answer: HostEvaluation };
   predict: { ask: { replica: number; parameters: SharedView; rows: Rows }; answer: Float32Array };
   close: { ask: { replica: number }; answer: null };
+  openPartition: { ask: { replica: number; plan: ReplicaPlan; cut: ThreadCut }; answer: null };
+  forward: { ask: ThreadForwardAsk; answer: ThreadForward };
+  backward: { ask: ThreadBackwardAsk; answer: ThreadBackward };
+  forget: { ask: { replica: number }; answer: null };
 }
+/** Of a model's cut, what a thread needs to run one partition; its plan's layout is the partition's own. */
+export interface ThreadCut {
+  partition: number;
+  assignment: Assignment;
+}
+
+export interface ThreadForwardAsk {
+  replica: number;
+  segment: number;
+  microBatch: number;
+  parameters: SharedView;
+  rows: Rows;
+  weight: number;
+  seed: number;
+  /** false: an evaluation, of which nothing is kept. */
+  training: boolean;
+  inputs: Float32Array[];
+}
+
+export interface ThreadForward extends HostForward {
+  computeMs: number;
+  fellBack: string | null;
+}
+
+export interface ThreadBackwardAsk {
+  replica: number;
+  segment: number;
+  microBatch: number;
+  parameters: SharedView;
+  outputGradients: Float32Array[];
+  /** Added to. */
+  gradient: SharedView;
+}
+
+export interface ThreadBackward {
+  inputGradients: Float32Array[];
+  computeMs: number;
+}
+
 export type CallName = keyof ThreadCalls;
 
 export interface ThreadStep {

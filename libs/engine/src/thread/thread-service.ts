@@ -1,11 +1,22 @@
 import { DownpourError } from '@downpour/contracts';
-import { prepareModel, TrainingModel, type Topology } from '@downpour/models';
+import { prepareModel, SegmentModel, TrainingModel, type Topology } from '@downpour/models';
+import { PartitionRunner } from '../partition/partition-runner.ts';
 import { rowsOf, type Batch } from '../step/batch.ts';
 import { ModelRunner } from '../step/model-runner.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { tryStep } from '../step/try-step.ts';
 import { checkLayout } from './check-layout.ts';
-import type { CallMessage, ReplicaPlan, Rows, ThreadStep } from './messages.ts';
+import type {
+  CallMessage,
+  ReplicaPlan,
+  Rows,
+  ThreadBackward,
+  ThreadBackwardAsk,
+  ThreadCut,
+  ThreadForward,
+  ThreadForwardAsk,
+  ThreadStep,
+} from './messages.ts';
 import { ViewReceiver } from './shared-views.ts';
 
 interface OpenReplica {
@@ -13,10 +24,16 @@ interface OpenReplica {
   memory: ViewReceiver;
 }
 
+interface OpenPartition {
+  runner: PartitionRunner;
+  memory: ViewReceiver;
+}
+
 /** What the thread does: models by number, one runner each. */
 export class ThreadService {
   readonly #tensorflow: TensorFlow;
   readonly #replicas = new Map<number, OpenReplica>();
+  readonly #partitions = new Map<number, OpenPartition>();
 
   constructor(tensorflow: TensorFlow) {
     this.#tensorflow = tensorflow;
@@ -65,7 +82,54 @@ export class ThreadService {
       case 'close':
         this.#close(message.ask.replica);
         return null;
+      case 'openPartition': {
+        const { replica, plan, cut } = message.ask;
+        this.#close(replica);
+        this.#partitions.set(replica, { runner: await this.#openPartition(plan, cut), memory: new ViewReceiver() });
+        return null;
+      }
+      case 'forward':
+        return this.#forward(message.ask, transfer);
+      case 'backward':
+        return this.#backward(message.ask, transfer);
+      case 'forget':
+        this.#partitions.get(message.ask.replica)?.runner.forget();
+        return null;
     }
+  }
+
+  #forward(ask: ThreadForwardAsk, transfer: ArrayBuffer[]): ThreadForward {
+    const { replica, segment, microBatch, weight, seed, training, inputs } = ask;
+    const { runner, memory } = this.#partition(replica);
+    const parameters = memory.vector(ask.parameters);
+    const rows = { parameters, batch: batchOf(ask.rows, memory), inputs, weight, seed };
+    const began = performance.now();
+    const result = training ? runner.forward(segment, microBatch, rows) : runner.evaluate(segment, rows);
+    moveBuffers(result.outputs, transfer);
+    return { ...result, computeMs: performance.now() - began, fellBack: runner.fellBack };
+  }
+
+  #backward(ask: ThreadBackwardAsk, transfer: ArrayBuffer[]): ThreadBackward {
+    const { replica, segment, microBatch, outputGradients } = ask;
+    const { runner, memory } = this.#partition(replica);
+    const [parameters, gradient] = [memory.vector(ask.parameters), memory.vector(ask.gradient)];
+    const began = performance.now();
+    const inputGradients = runner.backward(segment, microBatch, parameters, outputGradients, gradient);
+    moveBuffers(inputGradients, transfer);
+    return { inputGradients, computeMs: performance.now() - began };
+  }
+
+  async #openPartition(plan: ReplicaPlan, { partition, assignment }: ThreadCut): Promise<PartitionRunner> {
+    const { dataset, loss, metrics, objective, layout } = plan;
+    const topology = plan.topology as unknown as Topology;
+    const { own } = await SegmentModel.open({ topology, assignment, partition, layout, dataset, loss, metrics, objective });
+    return new PartitionRunner(this.#tensorflow, own, layout, plan.compile);
+  }
+
+  #partition(replica: number): OpenPartition {
+    const open = this.#partitions.get(replica);
+    if (!open) throw new DownpourError('not-found', `Partition ${replica} is not open in this thread; open it first`);
+    return open;
   }
 
   async #open(plan: ReplicaPlan): Promise<ModelRunner> {
@@ -84,7 +148,14 @@ export class ThreadService {
   #close(replica: number): void {
     this.#replicas.get(replica)?.runner.dispose();
     this.#replicas.delete(replica);
+    this.#partitions.get(replica)?.runner.dispose();
+    this.#partitions.delete(replica);
   }
+}
+
+/** To the asker, without a copy. */
+function moveBuffers(results: readonly Float32Array[], transfer: ArrayBuffer[]): void {
+  for (const { buffer } of results) if (buffer instanceof ArrayBuffer && !transfer.includes(buffer)) transfer.push(buffer);
 }
 
 function batchOf({ count, features, labels, begin, end }: Rows, memory: ViewReceiver): Batch {
