@@ -1,7 +1,14 @@
 import type { DatasetSummary, JobPlan, ModelCut, ParameterLayout } from '@downpour/contracts';
 import { partitionLayout } from '@downpour/contracts';
 import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, PreparedModel } from '@downpour/models';
-import { assignmentOf, defaultLoss, exportModel, segmentsOf, type ExportedModel, type Topology } from '@downpour/models/topology';
+import {
+  assignmentOf,
+  defaultLoss,
+  exportModel,
+  segmentsOf,
+  type ExportedModel,
+  type Topology,
+} from '@downpour/models/topology';
 import type { EngineInfo, ReplicaPlan } from './thread/messages.ts';
 import { TensorFlowThread } from './thread/tensorflow-thread.ts';
 import { ThreadPartition } from './thread-partition.ts';

@@ -22,3 +22,13 @@ export type {
 export type { LbfgsOptions, LbfgsState, StopReason } from './sandblaster/lbfgs.ts';
 export type { Portion, PortionCounts } from './sandblaster/portion-board.ts';
 export type { BatchEvaluation, BatchObjective, KeptIteration } from './sandblaster/ports.ts';
+export type {
+  BackwardCall,
+  Crossing,
+  Exchange,
+  PartitionCompute,
+  Segment,
+  SegmentCall,
+  SegmentOutput,
+  SegmentTime,
+} from './partition/ports.ts';

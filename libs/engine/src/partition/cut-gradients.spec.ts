@@ -5,7 +5,7 @@ import { difference, twins } from '../testing/runners.ts';
 import { batchOf, numbers } from '../testing/small-models.ts';
 
 /** Of each kind. `RANDOM_MODELS=500 vitest run cut-gradients` looks further. */
-const MODELS = Number(process.env['RANDOM_MODELS'] ?? 8);
+const MODELS = Number(process.env['RANDOM_MODELS'] ?? 3);
 
 describe.each(['rows', 'images', 'sequences'] as const)('Random models of %s, cut at random', (kind) => {
   const seeds = Array.from({ length: MODELS }, (_, i) => i + 1);

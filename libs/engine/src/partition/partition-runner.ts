@@ -136,7 +136,7 @@ export class PartitionRunner {
       outputs: values.slice(0, count),
       loss: 0,
       correct: 0,
-      evaluation: open.model.segment.holdsLoss ? evaluationOf(values[count]!) : null,
+      evaluation: open.model.evaluates ? evaluationOf(values[count]!) : null,
     };
   }
 
@@ -255,9 +255,7 @@ export class PartitionRunner {
 
   #eagerEvaluation(open: Open, rows: SegmentRows): Float32Array[] {
     return tidied(this.#tensorflow, () =>
-      this.#evaluation(open, this.#eager(this.#inputs(open, rows)), rows).map((tensor) =>
-        tensor.dataSync<'float32'>(),
-      ),
+      this.#evaluation(open, this.#eager(this.#inputs(open, rows)), rows).map((tensor) => tensor.dataSync<'float32'>()),
     );
   }
 
@@ -344,11 +342,7 @@ export class PartitionRunner {
     );
   }
 
-  #outputGradients(
-    { model }: Open,
-    gradients: readonly Float32Array[],
-    count: number,
-  ): Record<string, HostTensor> {
+  #outputGradients({ model }: Open, gradients: readonly Float32Array[], count: number): Record<string, HostTensor> {
     return Object.fromEntries(
       model.outputShapes.map((shape, i) => [`dy_${i}`, this.#rows(shape, count, gradients[i]!)]),
     );

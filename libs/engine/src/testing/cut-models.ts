@@ -42,7 +42,11 @@ export class CutModel {
     { topology, layout, loss }: PreparedModel,
     dataset: DatasetSummary,
     assignment: Assignment,
-    { compile = true, metrics = { metrics: [], topK: 5 }, objective = {} }: TrainingOptions & { compile?: boolean } = {},
+    {
+      compile = true,
+      metrics = { metrics: [], topK: 5 },
+      objective = {},
+    }: TrainingOptions & { compile?: boolean } = {},
   ): Promise<CutModel> {
     const count = 1 + Math.max(...Object.values(assignment));
     const variables = variablePartitions(layout, assignment);
@@ -119,7 +123,9 @@ export class CutModel {
 
   #split(parameters: Float32Array): Float32Array[] {
     const own = this.#layouts.map(({ length }) => sharedVector(length));
-    this.#each((offset, length, partition, at) => own[partition]!.set(parameters.subarray(offset, offset + length), at));
+    this.#each((offset, length, partition, at) =>
+      own[partition]!.set(parameters.subarray(offset, offset + length), at),
+    );
     return own;
   }
 

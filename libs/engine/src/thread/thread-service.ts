@@ -122,7 +122,16 @@ export class ThreadService {
   async #openPartition(plan: ReplicaPlan, { partition, assignment }: ThreadCut): Promise<PartitionRunner> {
     const { dataset, loss, metrics, objective, layout } = plan;
     const topology = plan.topology as unknown as Topology;
-    const { own } = await SegmentModel.open({ topology, assignment, partition, layout, dataset, loss, metrics, objective });
+    const { own } = await SegmentModel.open({
+      topology,
+      assignment,
+      partition,
+      layout,
+      dataset,
+      loss,
+      metrics,
+      objective,
+    });
     return new PartitionRunner(this.#tensorflow, own, layout, plan.compile);
   }
 
@@ -155,7 +164,8 @@ export class ThreadService {
 
 /** To the asker, without a copy. */
 function moveBuffers(results: readonly Float32Array[], transfer: ArrayBuffer[]): void {
-  for (const { buffer } of results) if (buffer instanceof ArrayBuffer && !transfer.includes(buffer)) transfer.push(buffer);
+  for (const { buffer } of results)
+    if (buffer instanceof ArrayBuffer && !transfer.includes(buffer)) transfer.push(buffer);
 }
 
 function batchOf({ count, features, labels, begin, end }: Rows, memory: ViewReceiver): Batch {

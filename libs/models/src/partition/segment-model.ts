@@ -10,7 +10,7 @@ import { metricSums } from '../metrics/metric-tensors.ts';
 import { variablesOf, type LayerVariable } from '../parameter-layout.ts';
 import { SeededDropout, type UniformSource } from '../seeded-dropout.ts';
 import { functionalOf } from '../topology/functional.ts';
-import { inputShapeOf, type Topology } from '../topology/topology.ts';
+import { inputShapeOf, outputLayersOf, type Topology } from '../topology/topology.ts';
 import { trainingTopology } from '../topology/training-topology.ts';
 import type { LossKind } from '../losses/loss-kind.ts';
 import type { ObjectiveSpec } from '../losses/objective.ts';
@@ -57,6 +57,14 @@ export interface SegmentStep extends SegmentForward {
   inputGradients: Tensor[];
 }
 
+/** An output of the model that a segment holds. */
+interface HeldOutput {
+  form: OutputForm;
+  weight: number;
+  /** The model's first output: evaluations and right answers are of it alone. */
+  main: boolean;
+}
+
 /** How rows of a batch are trained: `weight` is their share of the batch's rows, a scalar; `uniform` gives dropout its numbers. */
 export interface SegmentTraining {
   weight: Scalar;
@@ -76,7 +84,8 @@ export class SegmentModel {
   readonly outputShapes: readonly (readonly number[])[];
   readonly #plan: PartitionPlan;
   readonly #model: LayersModel;
-  readonly #form: OutputForm;
+  /** In the model's order. */
+  readonly #answers: readonly HeldOutput[];
   readonly #variables: LayerVariable[];
   readonly #trainable: boolean[];
   readonly #dropouts: SeededDropout[];
@@ -85,13 +94,13 @@ export class SegmentModel {
     plan: PartitionPlan,
     segment: Segment,
     model: LayersModel,
-    form: OutputForm,
+    answers: readonly HeldOutput[],
     shapes: Readonly<Record<string, readonly number[]>>,
   ) {
     this.segment = segment;
     this.#plan = plan;
     this.#model = model;
-    this.#form = form;
+    this.#answers = answers;
     this.inputShapes = segment.inputs.map((name) => shapes[name]!);
     this.outputShapes = segment.outputs.map((name) => shapes[name]!);
     this.#variables = variablesOf(model);
@@ -108,13 +117,16 @@ export class SegmentModel {
 
   /** The segments of the plan's partition, with all segments of the model. @throws DownpourError invalid-model */
   static async open(plan: PartitionPlan): Promise<{ segments: Segment[]; own: SegmentModel[] }> {
-    const { topology: twin, form } = trainingTopology(functionalOf(plan.topology), plan.loss);
+    const { topology: twin, outputs } = trainingTopology(functionalOf(plan.topology), plan.loss);
+    const names = outputLayersOf(twin).map(({ config }) => config.name);
+    const answers = outputs.map(({ form }, i) => ({ form, weight: twin.loss_weights?.[i] ?? 1, main: i === 0 }));
     const shapes = await layerShapes(twin);
     const segments = segmentsOf(twin, plan.assignment);
     const own: SegmentModel[] = [];
     for (const segment of segments.filter(({ partition }) => partition === plan.partition)) {
       const model = await modelFromTopology(segmentTopology(twin, segment, shapes));
-      own.push(new SegmentModel(plan, segment, model, form, shapes));
+      const held = answers.filter((_, i) => segment.layers.includes(names[i]!));
+      own.push(new SegmentModel(plan, segment, model, held, shapes));
     }
     return { segments, own };
   }
@@ -127,6 +139,11 @@ export class SegmentModel {
   /** Whether features are indices, which are read as they are. */
   get readsIndices(): boolean {
     return this.#plan.topology.config.layers.some(({ class_name }) => class_name === 'Embedding');
+  }
+
+  /** Whether it holds the output that evaluations are of. */
+  get evaluates(): boolean {
+    return this.#answers[0]?.main ?? false;
   }
 
   get dataset(): DatasetSummary {
@@ -173,9 +190,7 @@ export class SegmentModel {
         outputs,
         stats: stats as Tensor1D,
         gradients: this.#variables.map((variable, i) =>
-          this.#trainable[i]
-            ? gradients[trained++]!
-            : tf.mul(tf.sub(variable.read(), before[i]!), training.weight),
+          this.#trainable[i] ? gradients[trained++]! : tf.mul(tf.sub(variable.read(), before[i]!), training.weight),
         ),
         inputGradients: gradients.slice(variables.length),
       };
@@ -186,16 +201,16 @@ export class SegmentModel {
   evaluate(parameters: Tensor[], tensors: SegmentTensors): { outputs: Tensor[]; sums: Tensor1D | null } {
     return tidied(() => {
       this.#assign(parameters);
-      const { crossing, answer } = this.#apply(tensors, false);
-      if (!answer) return { outputs: crossing, sums: null };
+      const { crossing, answers } = this.#apply(tensors, false);
+      if (!this.evaluates) return { outputs: crossing, sums: null };
+      const [held, answer] = [this.#answers[0]!, answers[0]!];
       const { metrics, dataset } = this.#plan;
       const labels = tensors.labels!;
-      const losses = objectiveOf({}, this.#objective, answer, labels);
-      const correct = this.#correct(answer, labels) ?? tf.scalar(0);
-      const sums = tf.stack([tf.sum(losses), correct]) as Tensor1D;
+      const losses = this.#losses({}, held, answer, labels);
+      const sums = tf.stack([tf.sum(losses), this.#correct(answers, labels) ?? tf.scalar(0)]) as Tensor1D;
       return {
         outputs: crossing,
-        sums: tf.concat1d([sums, ...metricSums(metrics, answer, labels, dataset, this.#form)]),
+        sums: tf.concat1d([sums, ...metricSums(metrics, answer, labels, dataset, held.form)]),
       };
     });
   }
@@ -204,16 +219,18 @@ export class SegmentModel {
     this.#model.dispose();
   }
 
-  #forward(
-    tensors: SegmentTensors,
-    { weight, uniform }: SegmentTraining,
-  ): SegmentForward & { loss: Scalar | null } {
+  #forward(tensors: SegmentTensors, { weight, uniform }: SegmentTraining): SegmentForward & { loss: Scalar | null } {
     for (const dropout of this.#dropouts) dropout.begin(uniform);
-    const { crossing, answer } = this.#apply(tensors, true);
-    const losses = this.#model.calculateLosses();
-    if (answer)
-      losses.push(tf.mean(objectiveOf(this.#plan.objective, this.#objective, answer, tensors.labels!)) as Scalar);
-    const correct = answer ? this.#correct(answer, tensors.labels!) : null;
+    const { crossing, answers } = this.#apply(tensors, true);
+    const labels = tensors.labels!;
+    const losses = [
+      ...answers.map((answer, i) => {
+        const held = this.#answers[i]!;
+        return tf.mul(tf.mean(this.#losses(this.#plan.objective, held, answer, labels)), held.weight) as Scalar;
+      }),
+      ...this.#model.calculateLosses(),
+    ];
+    const correct = this.#correct(answers, labels);
     const loss =
       losses.length === 0
         ? null
@@ -225,24 +242,25 @@ export class SegmentModel {
     return { outputs: crossing, stats, loss };
   }
 
-  #apply({ features, inputs }: SegmentTensors, training: boolean): { crossing: Tensor[]; answer: Tensor2D | null } {
+  #apply({ features, inputs }: SegmentTensors, training: boolean): { crossing: Tensor[]; answers: Tensor2D[] } {
     const given = this.segment.readsFeatures ? [features!, ...inputs] : inputs;
     const result = this.#model.apply(given.length === 1 ? given[0]! : given, { training }) as Tensor | Tensor[];
     const all = Array.isArray(result) ? result : [result];
     const { length } = this.segment.outputs;
     return {
       crossing: all.slice(0, length).map((output) => tf.cast(output, 'float32')),
-      answer: (all[length] as Tensor2D | undefined) ?? null,
+      answers: all.slice(length) as Tensor2D[],
     };
   }
 
-  get #objective() {
+  #losses(objective: ObjectiveSpec, { form }: HeldOutput, answer: Tensor2D, labels: Tensor): Tensor1D {
     const { loss, dataset } = this.#plan;
-    return { loss, form: this.#form, dataset };
+    return objectiveOf(objective, { loss, form, dataset }, answer, labels);
   }
 
-  #correct(output: Tensor2D, labels: Tensor): Scalar | null {
-    return correctAnswers(output, labels, this.#plan.dataset, this.#form);
+  /** Of the main output, where it is here. */
+  #correct(answers: readonly Tensor2D[], labels: Tensor): Scalar | null {
+    return this.evaluates ? correctAnswers(answers[0]!, labels, this.#plan.dataset, this.#answers[0]!.form) : null;
   }
 
   #assign(parameters: Tensor[]): void {
