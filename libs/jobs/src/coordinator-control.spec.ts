@@ -1,4 +1,5 @@
 import type { JobSpecInput, StrategySpec } from '@downpour/contracts';
+import { controlOf } from '@downpour/contracts';
 import { describe, expect, it } from 'vitest';
 import { switchStrategy } from './switch-strategy.ts';
 import { Fixture } from './testing/fixture.ts';
@@ -71,6 +72,29 @@ describe('the control of shards', () => {
     await fixture.tick();
     expect(control(fixture)).toEqual(switched);
     expect((await fixture.runToEnd('job')).state).toBe('succeeded');
+  });
+
+  it('of two jobs that are switched in the same moment gives one its turn, and the other when that has ended', async () => {
+    const fixture = await training({ kind: 'async' });
+    await fixture.submit('next', { strategy: { kind: 'async' } });
+    for (let turn = 0; turn < 4; turn++) await fixture.tick();
+    const kinds = () => ['job', 'next'].map((id) => controlOf(fixture.plan(id)).strategy.kind);
+    for (const id of ['job', 'next']) {
+      const { value, revision } = (await fixture.jobs.get(id))!;
+      // Neither sees the other's.
+      await fixture.jobs.update(switchStrategy(value, { kind: 'sync', backups: 0 }, []), revision);
+    }
+    for (let turn = 0; turn < 3; turn++) await fixture.tick();
+    expect(kinds()).toEqual(['sync', 'async']);
+    expect((await fixture.job('next')).reason).toContain('sync begins when job job has ended');
+    await fixture.replaceCoordinator();
+    for (let turn = 0; turn < 3; turn++) await fixture.tick();
+    expect(kinds()).toEqual(['sync', 'async']);
+    await fixture.runToEnd('job');
+    for (let turn = 0; turn < 3; turn++) await fixture.tick();
+    expect(controlOf(fixture.plan('next')).strategy.kind).toBe('sync');
+    expect((await fixture.job('next')).reason).toBe(null);
+    expect((await fixture.runToEnd('next')).state).toBe('succeeded');
   });
 
   it('of two jobs in step lets one run, and says why the other waits', async () => {

@@ -1,5 +1,5 @@
 import type { JobEvent, JobRecord } from '@downpour/contracts';
-import { BARRIER_STRATEGIES } from '@downpour/contracts';
+import { BARRIER_STRATEGIES, controlOf } from '@downpour/contracts';
 import type { CoordinatorOptions } from './coordinator-options.ts';
 import { DEFAULT_COORDINATOR_OPTIONS } from './coordinator-options.ts';
 import { coordinationOf, strategyOf } from './job-record.ts';
@@ -17,6 +17,7 @@ import type { PlaceInLine } from './reconcile/queued.ts';
 import { tellChanges } from './reconcile/tell-changes.ts';
 import { endSandblaster } from './reconcile/sandblaster.ts';
 import { reconcileTraining } from './reconcile/training.ts';
+import { RUNNING_STATES } from './job-state.ts';
 import { judge, messageOf, pauseMs } from './retry.ts';
 import type { Load } from './shard-owners.ts';
 import { loadsOf } from './shard-owners.ts';
@@ -140,7 +141,8 @@ export class Coordinator {
       this.#forget(run.id);
       return;
     }
-    if (state === 'queued') return reconcileQueued(run, this.#placeInLine(run));
+    if (!RUNNING_STATES.includes(state)) run.holdsStep = false;
+    if (state === 'queued') return reconcileQueued(run, this.#placeInLine(run), () => this.#takeStep(run));
     if (state === 'paused') return;
     run.plan ??= await this.#deps.plans.get(run.id);
     const loads = () => this.#loads();
@@ -148,7 +150,7 @@ export class Coordinator {
     await this.#follow(run);
     await tellChanges(run);
     await followMembers(run, loads, this.#times);
-    if (state === 'training') await reconcileTraining(run);
+    if (state === 'training') await reconcileTraining(run, () => this.#takeStep(run));
     else if (state === 'pausing') await reconcilePausing(run);
     else await reconcileFinishing(run);
   }
@@ -216,8 +218,14 @@ export class Coordinator {
     );
     const paused = others.filter(({ record }) => record.state === 'paused');
     const running = others.filter((other) => !queued.includes(other) && !paused.includes(other));
-    const inStep = running.find(({ record }) => BARRIER_STRATEGIES.includes(strategyOf(record).kind));
-    return { running: running.length, ahead: ahead.length, inStep: inStep?.id ?? null };
+    return { running: running.length, ahead: ahead.length };
+  }
+
+  /** Null: workers keep in step for this job from now on. Else the job for which they do. Nothing else runs between the look and the decision. */
+  #takeStep(run: JobRun): string | null {
+    const holder = [...this.#runs.values()].find((other) => other !== run && keepsStep(other));
+    run.holdsStep = holder === undefined;
+    return holder?.id ?? null;
   }
 
   #loads(): Map<string, Load> {
@@ -226,6 +234,12 @@ export class Coordinator {
     );
     return loadsOf(this.#deps.cluster.members(), plans);
   }
+}
+
+/** By what it does at present: a job that is to be switched keeps nobody in step yet. */
+function keepsStep({ holdsStep, record, plan }: JobRun): boolean {
+  const { kind } = plan === null ? strategyOf(record) : controlOf(plan.value).strategy;
+  return holdsStep || (RUNNING_STATES.includes(record.state) && BARRIER_STRATEGIES.includes(kind));
 }
 
 /** The new owner serves: the one before it waits for the word to let go. */

@@ -71,6 +71,10 @@ export class JobRun {
   sandblaster: SandblasterRun | null = null;
   sandblasterFailures = 0;
   sandblasterAfter = 0;
+  /** Workers keep in step for this job, or are about to: of all jobs at most one has it, and who has it was decided before anything was stored. */
+  holdsStep = false;
+  /** It is to keep workers in step, and waits for the one that does. */
+  waitsForStep: string | null = null;
   checkpointAttempts = 0;
   checkpointAfter = 0;
   /** What the shards of a job that pauses had settled at the last look. */

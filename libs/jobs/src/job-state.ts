@@ -29,6 +29,9 @@ export const TRANSITIONS: Readonly<Record<JobState, readonly JobState[]>> = {
   cancelled: [],
 };
 
+/** They take workers: two jobs among them that keep workers in step would wait for each other's. */
+export const RUNNING_STATES: readonly JobState[] = ['preparing', 'training', 'pausing', 'finishing'];
+
 export function isTerminal(state: JobState): boolean {
   return TERMINAL_STATES.includes(state);
 }

@@ -1,12 +1,10 @@
 import { BARRIER_STRATEGIES, DownpourError, sharesSteps, stepWindow } from '@downpour/contracts';
 import type { JobRecord, JobState, StrategySpec } from '@downpour/contracts';
 import { strategyOf } from './job-record.ts';
-import { isTerminal } from './job-state.ts';
+import { isTerminal, RUNNING_STATES } from './job-state.ts';
 
 /** Nothing of it is on its way out: workers have yet to take chunks of it. */
 const SWITCHABLE: readonly JobState[] = ['queued', 'preparing', 'training', 'paused'];
-/** They take workers: two jobs among them that keep workers in step would wait for each other's. */
-const RUNNING: readonly JobState[] = ['preparing', 'training', 'pausing', 'finishing'];
 
 /**
  * The job with another strategy, which workers follow from their next chunk on; itself when it has that one. `others`: all jobs there are.
@@ -43,11 +41,12 @@ function checkFit({ spec }: JobRecord, present: StrategySpec, strategy: Strategy
     throw unfit('A strategy whose steps are made of several gradients needs a push log, and the job has none');
 }
 
-/** One that waits in line, or is paused, gets its turn when the other has ended. */
+/** One that waits in line, or is paused, gets its turn when the other has ended; so does one of two that are switched in the same moment: the coordinator decides. */
 function checkInStep({ id, state }: JobRecord, { kind }: StrategySpec, others: readonly JobRecord[]): void {
-  if (!RUNNING.includes(state) || !BARRIER_STRATEGIES.includes(kind)) return;
+  if (!RUNNING_STATES.includes(state) || !BARRIER_STRATEGIES.includes(kind)) return;
   const other = others.find(
-    (each) => each.id !== id && RUNNING.includes(each.state) && BARRIER_STRATEGIES.includes(strategyOf(each).kind),
+    (each) =>
+      each.id !== id && RUNNING_STATES.includes(each.state) && BARRIER_STRATEGIES.includes(strategyOf(each).kind),
   );
   if (other === undefined) return;
   throw new DownpourError(

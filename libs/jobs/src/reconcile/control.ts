@@ -9,13 +9,13 @@ const REPEAT_MS = 2000;
 
 /**
  * How shards fold pushes follows what was asked for, who is alive and what is left to do. The plan is the truth; each shard's log gets a record of every change, again until
- * the shard says that it has taken it in.
+ * the shard says that it has taken it in. A strategy that keeps workers in step waits while they are kept in step for another job (`takeStep`: see Coordinator).
  */
-export async function followControl(run: JobRun): Promise<void> {
+export async function followControl(run: JobRun, takeStep: () => string | null): Promise<void> {
   const plan = run.plan?.value;
   if (plan === undefined) return;
   const known = controlOf(plan);
-  const wanted = wantedControl(run, plan);
+  const wanted = wantedControl(run, plan, takeStep);
   const workers = workersOf(run, wanted.strategy);
   const changed = !same(known, { ...wanted, revision: known.revision });
   if (changed || !same(plan.workers ?? null, workers ?? null)) {
@@ -33,8 +33,8 @@ export async function followControl(run: JobRun): Promise<void> {
   await publish(run);
 }
 
-function wantedControl(run: JobRun, plan: JobPlan): ShardControl {
-  const strategy = run.record.strategy ?? plan.spec.strategy;
+function wantedControl(run: JobRun, plan: JobPlan, takeStep: () => string | null): ShardControl {
+  const strategy = granted(run, plan, takeStep);
   const alive = available(run.deps.cluster.members(), 'worker').length;
   const { epochsEnqueued, plateau } = coordinationOf(run.record);
   // Of the last chunks not every worker has one.
@@ -48,6 +48,18 @@ function wantedControl(run: JobRun, plan: JobPlan): ShardControl {
     quorum: able === 0 ? quorum : quorumOf(strategy, able),
     learningRateFactor: plateau?.factor ?? 1,
   };
+}
+
+/** The strategy that was asked for, or the present one until its turn has come. */
+function granted(run: JobRun, plan: JobPlan, takeStep: () => string | null): StrategySpec {
+  const present = controlOf(plan).strategy;
+  const asked = run.record.strategy ?? plan.spec.strategy;
+  const holder = BARRIER_STRATEGIES.includes(asked.kind) ? takeStep() : null;
+  run.waitsForStep = holder && `${asked.kind} begins when job ${holder} has ended: both keep all workers in step`;
+  if (holder !== null) return present;
+  // The shards are told below; until then it keeps what it has.
+  run.holdsStep = [asked, present].some(({ kind }) => BARRIER_STRATEGIES.includes(kind));
+  return asked;
 }
 
 /** Only where they wait for each other must shards know them. */

@@ -10,19 +10,19 @@ export interface PlaceInLine {
   running: number;
   /** Jobs that wait longer. */
   ahead: number;
-  /** One that runs and keeps its workers in step: two of them would wait for each other's workers. */
-  inStep: string | null;
 }
 
-/** Waits for one of each role, then for its turn. */
+/** Waits for one of each role, then for its turn. `takeStep`: see Coordinator; two jobs that keep workers in step would wait for each other's. */
 export async function reconcileQueued(
   run: JobRun,
-  { running, ahead: aheadInLine, inStep }: PlaceInLine,
+  { running, ahead: aheadInLine }: PlaceInLine,
+  takeStep: () => string | null,
 ): Promise<void> {
   const missing = waitingFor(run.deps.cluster.members());
   const room = run.options.maxRunningJobs - running - aheadInLine;
-  if (missing === null && inStep !== null && BARRIER_STRATEGIES.includes(strategyOf(run.record).kind))
-    return run.say(`waiting for job ${inStep} to end: both keep all workers in step`);
+  const inStep =
+    missing === null && room > 0 && BARRIER_STRATEGIES.includes(strategyOf(run.record).kind) ? takeStep() : null;
+  if (inStep !== null) return run.say(`waiting for job ${inStep} to end: both keep all workers in step`);
   if (missing === null && room > 0) return run.record.startedAt === null ? run.move('preparing') : goOn(run);
   await run.say(missing ?? `waiting for its turn: ${running} jobs are running, ${aheadInLine} are ahead in line`);
 }

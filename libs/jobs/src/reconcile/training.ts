@@ -13,7 +13,7 @@ import { followCheckpoints } from './checkpoints.ts';
 import { watchStall } from './watch-stall.ts';
 
 /** Keeps the queue filled and evaluations coming until every push is applied or `stopAt` or `earlyStopping` ends it. */
-export async function reconcileTraining(run: JobRun): Promise<void> {
+export async function reconcileTraining(run: JobRun, takeStep: () => string | null): Promise<void> {
   if (run.tracker.fatal !== null) return run.fail(run.tracker.fatal);
   const plan = run.plan?.value;
   if (plan === undefined) return run.fail('Its plan has vanished from the store');
@@ -31,7 +31,7 @@ export async function reconcileTraining(run: JobRun): Promise<void> {
   if (stopped || run.tracker.complete(plan.shards.length)) return finishTraining(run, stopped);
   // Without a sharder nobody cuts chunks; watchStall says so.
   if (available(run.deps.cluster.members(), 'data-sharder').length > 0) await fillQueue(run);
-  await followControl(run);
+  await followControl(run, takeStep);
   await askForEvaluation(run);
   await followCheckpoints(run);
   await watchStall(run);

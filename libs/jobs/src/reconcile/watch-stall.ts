@@ -34,7 +34,7 @@ export async function watchStall(run: JobRun): Promise<void> {
   const healMs = plan.spec.log.storage === 'none' || late ? run.options.healUnloggedMs : run.options.healMs;
   const queued = plan.spec.strategy.kind !== 'sandblaster';
   if (queued && quietMs > healMs && run.now - run.healedAt > healMs) await giveOutMissing(run);
-  await run.say(quietMs > run.options.quietJobMs ? stallReason(run, quietMs) : null);
+  await run.say(quietMs > run.options.quietJobMs ? stallReason(run, quietMs) : run.waitsForStep);
 }
 
 /** Minutes, not seconds: the reason is announced each time it changes. */
