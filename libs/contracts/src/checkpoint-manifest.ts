@@ -69,6 +69,7 @@ export const checkpointManifestSchema = z
     slots: z
       .array(z.string())
       .describe('What the update rule remembers of each trainable value; tensors `update-rule/<slot>/<variable>`'),
+    learningRateFactor: z.number().min(0).optional().describe('What reduceOnPlateau had come to. Absent: 1'),
     shards: z.array(checkpointShardSchema),
   })
   .meta({ id: 'CheckpointManifest' });

@@ -44,6 +44,7 @@ export const jobOriginSchema = z
     updateRuleState: z
       .enum(['kept', 'fresh'])
       .describe('Whether what the update rule remembers was taken over: it is when the rule is of the same kind'),
+    learningRateFactor: z.number().min(0).optional().describe('Where reduceOnPlateau goes on. Absent: 1'),
   })
   .meta({ id: 'JobOrigin' });
 export type JobOrigin = z.infer<typeof jobOriginSchema>;

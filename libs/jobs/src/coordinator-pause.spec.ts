@@ -1,4 +1,4 @@
-import { DownpourError, objects } from '@downpour/contracts';
+import { controlOf, DownpourError, objects } from '@downpour/contracts';
 import { describe, expect, it } from 'vitest';
 import { addCheckpoint } from './checkpoints.ts';
 import { pauseJob, resumeJob } from './pause.ts';
@@ -157,6 +157,24 @@ describe('checkpoints', () => {
     expect(fixture.plan('next').origin).toMatchObject({ kind: 'resume', epoch: 2, examples: 2000, done: [] });
     expect((await fixture.job('next')).origin).toMatchObject({ job: 'job', checkpoint: number, epoch: 2 });
     expect(fixture.cluster.enqueued.filter((epoch) => epoch.startsWith('next'))).toEqual(['next/2']);
+  });
+
+  it('are begun from with the learning rate that reduceOnPlateau had come to', async () => {
+    const fixture = await Fixture.withMembers();
+    const schedule = { kind: 'reduceOnPlateau', patience: 1, factor: 0.5 } as const;
+    // The fake's evaluations are all alike: each but the first lowers the rate.
+    await fixture.submit('job', { epochs: 3, evaluateEvery: 0.25, learningRateSchedule: schedule });
+    await fixture.runToEnd('job');
+    const factor = fixture.cluster.controls.get('job/0')?.learningRateFactor;
+    expect(factor).toBeLessThan(1);
+    const { number } = (await fixture.job('job')).checkpoints.at(-1)!;
+    const from = { job: 'job', checkpoint: number };
+    await fixture.submit('next', { epochs: 4, shards: 1, learningRateSchedule: schedule, resumeFrom: from });
+    await fixture.submit('plain', { epochs: 4, shards: 1, resumeFrom: from });
+    for (let turn = 0; turn < 6; turn++) await fixture.tick();
+    expect(controlOf(fixture.plan('next')).learningRateFactor).toBe(factor);
+    expect(fixture.cluster.controls.get('next/0')?.learningRateFactor).toBe(factor);
+    expect(controlOf(fixture.plan('plain')).learningRateFactor).toBe(1);
   });
 
   it('that are gone fail the job that was to begin from them, with a reason', async () => {

@@ -57,10 +57,14 @@ async function originManifest(run: JobRun): Promise<CheckpointManifest | null> {
 
 /** What the record says of it; epochs, evaluations and checkpoints count on from there. */
 function originOfRecord(run: JobRun, { done: _, ...origin }: PlanOrigin): Partial<JobRecord> {
-  const { epoch } = origin;
-  const { evaluateEvery, checkpointEvery } = run.record.spec;
+  const { epoch, learningRateFactor: factor } = origin;
+  const { evaluateEvery, checkpointEvery, learningRateSchedule } = run.record.spec;
+  const folded = coordinationOf(run.folded());
+  const onPlateau = learningRateSchedule?.kind === 'reduceOnPlateau' && factor !== undefined;
   const coordination = {
-    ...coordinationOf(run.folded()),
+    ...folded,
+    // The rate goes on where it was; what counts as the best so far is seen anew.
+    plateau: onPlateau ? { factor, best: null, waited: 0 } : folded.plateau,
     epochsEnqueued: epoch,
     evaluationsRequested: Math.floor(epoch / evaluateEvery),
     checkpointsDue: checkpointEvery === undefined ? 0 : Math.floor(epoch / checkpointEvery),

@@ -205,7 +205,7 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
     this.composed.push(request);
     if (this.composeError !== null) throw this.composeError;
     const { jobId, checkpoint, why } = request;
-    const { spec, dataset, topology, layout, chunks, shards } = this.#plan(jobId);
+    const { spec, dataset, topology, layout, chunks, shards, control } = this.#plan(jobId);
     const { applied, examplesApplied } = this.#ledger(jobId, 0);
     const epochs = applied / pushesInEpoch(chunks);
     const whole = Math.floor(epochs);
@@ -235,6 +235,7 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
       layout,
       chunks,
       slots: [],
+      ...(control && { learningRateFactor: control.learningRateFactor }),
       shards: shards.map(({ shard, ranges }) => ({
         shard,
         ranges,

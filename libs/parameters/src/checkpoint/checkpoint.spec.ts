@@ -219,6 +219,17 @@ describe('a checkpoint', () => {
     expect(manifest).toMatchObject({ epoch: 3 / 8, step: 3, exact: true, slots: ['m', 'v'] });
   });
 
+  it('has the factor that the learning rate was at, of a job that changes it', async () => {
+    const plan = planOf('job-a', 2);
+    expect((await write(plan, begin(plan))).manifest.learningRateFactor).toBe(undefined);
+    const control = { revision: 1, strategy: plan.spec.strategy, quorum: 1, learningRateFactor: 0.5 };
+    const { manifest } = await write({ ...plan, control }, begin(plan));
+    expect(manifest.learningRateFactor).toBe(0.5);
+    const { layout, chunks, spec } = plan;
+    const origin = originOf(manifest, { kind: 'resume', layout, chunks, rule: spec.updateRule });
+    expect(origin.learningRateFactor).toBe(0.5);
+  });
+
   it('says when its shards had not applied the same, and names the version of each', async () => {
     const plan = planOf('job-a', 2);
     const shards = begin(plan);

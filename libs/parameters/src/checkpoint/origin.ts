@@ -53,6 +53,7 @@ export const originOf = (manifest: CheckpointManifest, beginner: Beginner): Plan
     epoch,
     examples: position.examplesApplied,
     updateRuleState: rule.kind === manifest.spec.updateRule.kind ? 'kept' : 'fresh',
+    ...(manifest.learningRateFactor !== undefined && { learningRateFactor: manifest.learningRateFactor }),
     done: doneChunks(chunks, position).map(({ epoch: of, bits }) => ({
       epoch: of,
       chunks: Buffer.from(bits).toString('base64'),

@@ -29,7 +29,7 @@ export const writeCheckpoint = async (
   { checkpoint, why }: Pick<ComposeCheckpointRequest, 'checkpoint' | 'why'>,
   verbs: CheckpointVerbs,
 ): Promise<CheckpointManifest> => {
-  const { jobId, spec, dataset, topology, layout, chunks } = plan;
+  const { jobId, spec, dataset, topology, layout, chunks, control } = plan;
   const { slots, shards } = await captureAlike(plan, verbs);
   const at = new Date().toISOString();
   const metadata = { producer: 'downpour', job: jobId, checkpoint: String(checkpoint), takenAt: at };
@@ -54,6 +54,7 @@ export const writeCheckpoint = async (
     layout,
     chunks,
     slots,
+    ...(control && { learningRateFactor: control.learningRateFactor }),
     shards,
   };
   await verbs.writeManifest(manifest);

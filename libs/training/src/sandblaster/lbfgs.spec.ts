@@ -109,20 +109,6 @@ describe('L-BFGS by broadcast scalars', () => {
     expect(state.loss).toBeLessThan(1e-8);
   });
 
-  it('adds L2 to loss and gradient on the shards', async () => {
-    const l2: Function64 = (point) => {
-      const { loss, gradient } = quadratic(point);
-      return {
-        loss: loss + 0.25 * point.reduce((sum, x) => sum + x * x, 0),
-        gradient: gradient.map((g, i) => g + 0.5 * point[i]!),
-      };
-    };
-    const start = new Array<number>(20).fill(3);
-    const within = await new Lbfgs(new MemoryObjective(l2, start), FINE).run();
-    const outside = await new Lbfgs(new MemoryObjective(quadratic, start), { ...FINE, l2: 0.5 }).run();
-    expect(outside.loss).toBeCloseTo(within.loss, 5);
-  });
-
   it('stops at the iteration it is told to, with its point in place', async () => {
     const objective = new MemoryObjective(rosenbrock, [-1.2, 1]);
     const state = await new Lbfgs(objective, FINE).run(({ iteration }) => iteration < 7);

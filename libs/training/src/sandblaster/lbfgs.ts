@@ -15,8 +15,6 @@ export interface LbfgsOptions {
   gradientTolerance?: number;
   /** Ends when an iteration lowers the loss by less than so much of it. scipy's L-BFGS-B has 2.2e-9. @default 1e-8 */
   lossTolerance?: number;
-  /** Adds l2 / 2 * |parameters|^2 to the loss. @default 0 */
-  l2?: number;
 }
 
 export type StopReason = 'gradient' | 'loss' | 'iterations' | 'evaluations' | 'no-progress';
@@ -66,7 +64,6 @@ export class Lbfgs {
       maxEvaluations: options.maxEvaluations ?? Infinity,
       gradientTolerance: options.gradientTolerance ?? 1e-5,
       lossTolerance: options.lossTolerance ?? 1e-8,
-      l2: options.l2 ?? 0,
     };
     this.#state = state;
     this.#evaluations = state?.evaluations ?? 0;
@@ -98,7 +95,7 @@ export class Lbfgs {
     const state: LbfgsState = {
       iteration: 0,
       evaluations: this.#evaluations,
-      loss: loss + (this.#options.l2 / 2) * pointSquare,
+      loss,
       gradientSquare,
       pointSquare,
       stopped: null,
@@ -132,7 +129,7 @@ export class Lbfgs {
 
   /** Along the quasi-Newton direction; null when no step is good enough. */
   async #search(state: LbfgsState): Promise<LbfgsState | null> {
-    const { l2, maxEvaluations } = this.#options;
+    const { maxEvaluations } = this.#options;
     let history = state;
     let coefficients = direction(history);
     let slope = slopeOf(history, coefficients);
@@ -158,9 +155,8 @@ export class Lbfgs {
       const { step } = line;
       const move = [...form, copy('base', 'point'), axpy(step, 'direction', 'point')];
       form = [];
-      const { loss: dataLoss, scalars } = await this.#evaluate(move, pairOperations(slot, pairs));
+      const { loss, scalars } = await this.#evaluate(move, pairOperations(slot, pairs));
       const [along = NaN, gradientSquare = NaN, pointSquare = NaN, ...products] = scalars;
-      const loss = dataLoss + (l2 / 2) * pointSquare;
       const verdict = line.next(loss, along);
       if (verdict === 'failed') return null;
       if (verdict === 'evaluate') continue;
@@ -180,8 +176,7 @@ export class Lbfgs {
     this.#evaluations += 1;
     const before = this.#pending;
     this.#pending = [];
-    const { l2 } = this.#options;
-    return this.#objective.evaluate([...before, ...move], l2 === 0 ? then : [axpy(l2, 'point', 'gradient'), ...then]);
+    return this.#objective.evaluate([...before, ...move], then);
   }
 
   async #accept(state: LbfgsState, lossBefore: number | null): Promise<LbfgsState> {
