@@ -17,6 +17,7 @@ import type { OpenApiDocument } from './openapi/document.ts';
 import type { GatewayPorts } from './ports.ts';
 import { GATEWAY_PORTS } from './ports.ts';
 import { EVENT_HEARTBEAT, OPENAPI, UPLOAD_LIMIT } from './tokens.ts';
+import { WeightsController } from './weights/weights.controller.ts';
 
 @Module({})
 export class GatewayModule {
@@ -33,7 +34,14 @@ export class GatewayModule {
     shutdown.register('finish', 'event streams', () => streams.endAll());
     return {
       module: GatewayModule,
-      controllers: [JobsController, CheckpointsController, DatasetsController, ClusterController, DocsController],
+      controllers: [
+        JobsController,
+        CheckpointsController,
+        DatasetsController,
+        WeightsController,
+        ClusterController,
+        DocsController,
+      ],
       providers: [
         { provide: GATEWAY_PORTS, useValue: ports },
         { provide: DatasetRegistry, useValue: datasets },

@@ -15,6 +15,7 @@ import { allowedMethods, openApiDocument } from './openapi/document.ts';
 import type { GatewayPorts } from './ports.ts';
 import { ProblemError } from './problems/problem-error.ts';
 import { ProblemFilter } from './problems/problem.filter.ts';
+import { WEIGHTS_TYPE } from './weights/weights.controller.ts';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
@@ -66,6 +67,8 @@ export const gatewayService = (
       });
       // Nest brings a Fastify of its own, whose types are others by name alone.
       await app.register(multipart as unknown as Parameters<typeof app.register>[0]);
+      // Weights are read as they come: the limit of uploads is counted on the way.
+      fastify.addContentTypeParser(WEIGHTS_TYPE, (_request, payload, done) => done(null, payload));
       app.useGlobalFilters(new ProblemFilter(log, config.MAX_SPEC_BYTES, allowedMethods(document)));
     },
     ready: async ({ metrics, instance }, app) => {

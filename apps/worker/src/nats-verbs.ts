@@ -4,6 +4,7 @@ import type {
   ExamplesRequest,
   JobEvent,
   JobPlan,
+  ParameterLayout,
   PrepareReply,
   PrepareRequest,
 } from '@downpour/contracts';
@@ -18,6 +19,7 @@ import { asFloat32, asInt32, asUint8, requireTensor } from '@downpour/tensor';
 import type { Examples } from '@downpour/training';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkExamples } from './examples-reply.ts';
+import { vectorOfWeights } from './initial-weights.ts';
 import { PaddedReplica } from './padded-replica.ts';
 import { PortionQueue } from './portion-queue.ts';
 import type { TaskQueue, WorkerVerbs } from './ports.ts';
@@ -136,10 +138,20 @@ export class NatsVerbs implements WorkerVerbs {
 
   async prepare({ jobId, spec, dataset }: PrepareRequest): Promise<PrepareReply> {
     const { engine, store } = this.#parts;
-    const { topology, layout, initial, loss } = await engine.prepare(spec, dataset);
+    const { topology, layout, initial: drawn, loss } = await engine.prepare(spec, dataset);
+    const initial = spec.initialWeights === undefined ? drawn : await this.#weights(spec.initialWeights, layout);
     const bytes = new Uint8Array(initial.buffer, initial.byteOffset, initial.byteLength);
     await store.put(objects.initialParameters(jobId), bytes);
     return { type: 'prepared', v: 1, jobId, topology, layout, loss };
+  }
+
+  async #weights(id: string, layout: ParameterLayout): Promise<Float32Array> {
+    const file = await this.#parts.store.get(objects.weights(id)).catch((error: unknown) => {
+      if (!(error instanceof DownpourError) || error.code !== 'not-found') throw error;
+      const message = `The weights ${id} that the job was to begin with are gone: upload them again with POST /v1/weights`;
+      throw new DownpourError('invalid-request', message, { field: 'initialWeights', cause: error });
+    });
+    return vectorOfWeights(file, layout);
   }
 }
 

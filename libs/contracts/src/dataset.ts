@@ -34,6 +34,12 @@ export const datasetSpecSchema = z
         .literal('numpy')
         .describe('Files train and test: .npz with arrays x and y; or train-x, train-y, test-x, test-y: .npy'),
       labelKind: z.enum(['class', 'number']).default('class'),
+      classes: z
+        .int()
+        .min(2)
+        .max(65_536)
+        .optional()
+        .describe('Number of classes, where the labels may not have them all. Default: the highest training label + 1'),
     }),
     z.strictObject({
       name: z.string().min(1).max(120),

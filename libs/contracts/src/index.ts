@@ -156,6 +156,8 @@ export type { StepWindow } from './step-window.ts';
 export { subjects, streams, buckets, objects, queueGroups } from './subjects.ts';
 export { updateRuleSchema } from './update-rule.ts';
 export type { UpdateRuleSpec } from './update-rule.ts';
+export { weightsRecordSchema } from './weights.ts';
+export type { WeightsRecord } from './weights.ts';
 export { describeIssues } from './describe-issues.ts';
 export type { FieldIssue } from './describe-issues.ts';
 export {

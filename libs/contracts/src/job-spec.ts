@@ -181,6 +181,13 @@ export const jobSpecSchema = z
     warmStartFrom: checkpointSourceSchema
       .optional()
       .describe("Begin with the parameters of another job's checkpoint, all else afresh"),
+    initialWeights: z
+      .string()
+      .regex(/^[a-z0-9-]{1,64}$/, 'the id that POST /v1/weights has answered with')
+      .optional()
+      .describe(
+        'Begin with parameters that were uploaded with POST /v1/weights: every variable of the model by its name. Default: drawn by `seed`',
+      ),
     keepLog: z
       .boolean()
       .default(false)
@@ -200,6 +207,11 @@ export const jobSpecSchema = z
     path: ['warmStartFrom'],
     message: 'give either resumeFrom or warmStartFrom, not both',
   })
+  .refine(
+    ({ resumeFrom, warmStartFrom, initialWeights }) =>
+      initialWeights === undefined || (resumeFrom === undefined && warmStartFrom === undefined),
+    { path: ['initialWeights'], message: 'a job begins from a checkpoint or from uploaded weights, not from both' },
+  )
   .refine(
     ({ strategy, gradientAccumulation }) =>
       gradientAccumulation === 1 || Object.values(strategyWindow(strategy)).every((steps) => steps === 1),

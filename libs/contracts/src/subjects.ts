@@ -56,6 +56,7 @@ export const objects = {
   checkpointPrefix: (jobId: string, checkpoint: number) => `jobs/${jobId}/checkpoints/${checkpoint}/`,
   /** Plan of an ended job whose push log was kept. */
   keptPlan: (jobId: string) => `jobs/${jobId}/plan.json`,
+  weights: (id: string) => `weights/${id}`,
   datasetFile: (digest: string) => `datasets/${digest}`,
 } as const;
 

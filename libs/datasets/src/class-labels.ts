@@ -5,11 +5,13 @@ export const MAX_CLASSES = 65_536;
 
 /**
  * Class numbers as they stand in a file: whole numbers from 0. Test labels must be among the classes of the training split.
- * @returns number of classes: the largest training label + 1
+ * @param told number of classes, where the uploader has said it
+ * @returns number of classes: as told, or the largest training label + 1
  * @throws DownpourError invalid-dataset naming the row (counted from 0)
  */
-export const checkClassNumbers = (train: Labels, test: Labels | null): number => {
-  const classes = largest(train, MAX_CLASSES) + 1;
+export const checkClassNumbers = (train: Labels, test: Labels | null, told?: number): number => {
+  const highest = largest(train, told ?? MAX_CLASSES);
+  const classes = told ?? highest + 1;
   if (classes < 2) throw invalidDataset(train.file, 'every label is 0: there must be at least two classes');
   if (test !== null) largest(test, classes);
   return classes;

@@ -72,6 +72,7 @@ export class CheckpointsService {
    * @throws ProblemError 422 when there is no such checkpoint, it is of another model, or nothing remains to be trained
    */
   async resolve(spec: JobSpec, dataset: DatasetSummary): Promise<JobSpec> {
+    await this.#checkWeights(spec);
     const field = spec.resumeFrom === undefined ? 'warmStartFrom' : 'resumeFrom';
     const source = spec[field];
     if (source === undefined) return spec;
@@ -95,6 +96,11 @@ export class CheckpointsService {
         `Job ${job.id} has trained another model: ${difference}. A job that begins from its checkpoint must have the same variables`,
       );
     return { ...spec, [field]: { job: job.id, checkpoint: checkpoint.number } };
+  }
+
+  async #checkWeights({ initialWeights: id }: JobSpec): Promise<void> {
+    if (id === undefined || (await this.#blobs.exists(objects.weights(id)))) return;
+    throw fieldProblem(422, 'initialWeights', `There are no weights ${id} (any more): POST /v1/weights uploads them`);
   }
 
   async #manifest(id: string, number: number): Promise<CheckpointManifest> {

@@ -3,6 +3,7 @@ import { checkpointPaths } from './checkpoint-paths.ts';
 import { datasetPaths } from './dataset-paths.ts';
 import { jobPaths } from './job-paths.ts';
 import { servicePaths } from './service-paths.ts';
+import { weightsPaths } from './weights-paths.ts';
 
 /** Paths that the platform answers, whatever the application. */
 export const PLATFORM_PATHS = ['/healthz', '/readyz', '/metrics'];
@@ -19,8 +20,10 @@ export function openApiDocument(version: string): ReturnType<typeof createDocume
         '(RFC 9457, `application/problem+json`) that name the field and what would be right.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    tags: ['Jobs', 'Checkpoints', 'Data sets', 'Cluster', 'Documentation', 'Health'].map((name) => ({ name })),
-    paths: { ...jobPaths, ...checkpointPaths, ...datasetPaths, ...servicePaths },
+    tags: ['Jobs', 'Checkpoints', 'Data sets', 'Weights', 'Cluster', 'Documentation', 'Health'].map((name) => ({
+      name,
+    })),
+    paths: { ...jobPaths, ...checkpointPaths, ...datasetPaths, ...weightsPaths, ...servicePaths },
   });
 }
 

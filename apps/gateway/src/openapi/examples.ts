@@ -8,6 +8,7 @@ import type {
   JobLedger,
   JobSpecInput,
   Problem,
+  WeightsRecord,
 } from '@downpour/contracts';
 import { jobSpecSchema } from '@downpour/contracts';
 import { builtInSummary } from '@downpour/datasets';
@@ -212,6 +213,8 @@ export const irises: DatasetRecord = {
   },
   createdAt: '2026-11-24T12:00:00.000Z',
 };
+
+export const weights: WeightsRecord = { id: 'weights-5k1x0a9bzq2m', bytes: 814_296, variables: 4, parameters: 203_530 };
 
 export const cluster: Cluster = {
   coordinator: 'gateway-a1b2c3',

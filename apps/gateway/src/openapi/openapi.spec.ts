@@ -7,6 +7,7 @@ import {
   jobLedgerSchema,
   jobSpecSchema,
   problemSchema,
+  weightsRecordSchema,
 } from '@downpour/contracts';
 import { RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
@@ -18,6 +19,7 @@ import { DocsController } from '../docs/docs.controller.ts';
 import { JobsController } from '../jobs/jobs.controller.ts';
 import { jobViewSchema } from '../jobs/job-view.ts';
 import { Harness, problemOf } from '../testing/harness.ts';
+import { WeightsController } from '../weights/weights.controller.ts';
 import type { OpenApiDocument } from './document.ts';
 import { openApiDocument, PLATFORM_PATHS } from './document.ts';
 import * as examples from './examples.ts';
@@ -39,19 +41,24 @@ const operations = (document: OpenApiDocument): [route: string, operation: Opera
 
 /** Every route that the app has, from the controllers' own metadata. */
 function routes(): string[] {
-  return [JobsController, CheckpointsController, DatasetsController, ClusterController, DocsController].flatMap(
-    (controller) => {
-      const base = Reflect.getMetadata(PATH_METADATA, controller) as string;
-      const prototype = controller.prototype as unknown as Record<string, object>;
-      return Object.getOwnPropertyNames(prototype).flatMap((name) => {
-        const handler = prototype[name] as object;
-        const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
-        if (method === undefined) return [];
-        const path = [base, Reflect.getMetadata(PATH_METADATA, handler) as string].join('/').split('/').filter(Boolean);
-        return [`${RequestMethod[method]} /${path.join('/').replaceAll(/:(\w+)/g, '{$1}')}`];
-      });
-    },
-  );
+  return [
+    JobsController,
+    CheckpointsController,
+    DatasetsController,
+    WeightsController,
+    ClusterController,
+    DocsController,
+  ].flatMap((controller) => {
+    const base = Reflect.getMetadata(PATH_METADATA, controller) as string;
+    const prototype = controller.prototype as unknown as Record<string, object>;
+    return Object.getOwnPropertyNames(prototype).flatMap((name) => {
+      const handler = prototype[name] as object;
+      const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
+      if (method === undefined) return [];
+      const path = [base, Reflect.getMetadata(PATH_METADATA, handler) as string].join('/').split('/').filter(Boolean);
+      return [`${RequestMethod[method]} /${path.join('/').replaceAll(/:(\w+)/g, '{$1}')}`];
+    });
+  });
 }
 
 describe('the OpenAPI document', () => {
@@ -98,6 +105,7 @@ describe('the OpenAPI document', () => {
     datasetSpecSchema.parse(examples.datasetSpec);
     for (const dataset of [examples.mnist, examples.irises]) datasetRecordSchema.parse(dataset);
     clusterSchema.parse(examples.cluster);
+    weightsRecordSchema.parse(examples.weights);
   });
 });
 

@@ -16,9 +16,9 @@ export const numpyReader: DatasetReader<'numpy'> = {
     { required: ['train'], optional: ['test'] },
     { required: ['train-x', 'train-y'], optional: ['test-x', 'test-y'] },
   ],
-  read: async ({ labelKind }, files, context) => {
+  read: async ({ labelKind, classes }, files, context) => {
     const { train, test } = files.has('train') ? await fromNpz(files, context) : fromNpy(files, context);
-    return assemble(train, test, labelKind);
+    return assemble(train, test, labelKind, classes);
   },
 };
 
@@ -81,7 +81,7 @@ const readNpz = async (
   );
 };
 
-const assemble = (train: Pair, test: Pair | null, labelKind: 'class' | 'number'): LoadedDataset => {
+const assemble = (train: Pair, test: Pair | null, labelKind: 'class' | 'number', told?: number): LoadedDataset => {
   const featureShape = shapeOfOne(train);
   if (test !== null && shapeOfOne(test).join() !== featureShape.join()) {
     throw invalidDataset(
@@ -113,6 +113,7 @@ const assemble = (train: Pair, test: Pair | null, labelKind: 'class' | 'number')
     const classes = checkClassNumbers(
       { file: train.yName, values: train.y.data },
       test && { file: test.yName, values: test.y.data },
+      told,
     );
     return {
       summary: { ...counts, featureShape, featureType, labelKind, classes, labelWidth: 1 },
