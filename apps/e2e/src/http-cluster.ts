@@ -59,20 +59,20 @@ export class HttpCluster {
     return this.processes.filter((process) => process.role === role);
   }
 
-  async add(role: Role, count: number): Promise<ServiceProcess[]> {
+  async add(role: Role, count: number, env: Record<string, string> = {}): Promise<ServiceProcess[]> {
     const started = Array.from(
       { length: count },
-      () => new ServiceProcess(role, { INSTANCE_NAME: role, ...this.#env }),
+      () => new ServiceProcess(role, { INSTANCE_NAME: role, ...this.#env, ...env }),
     );
     this.processes.push(...started);
     await Promise.all(started.map((process) => process.ready()));
     return started;
   }
 
-  /** Kills the gateway and starts another, at another port. */
-  async replaceGateway(): Promise<void> {
+  /** Kills the gateway and starts another, at another port or at that one. */
+  async replaceGateway(port?: string): Promise<void> {
     this.of('gateway').at(-1)!.signal('SIGKILL');
-    await this.add('gateway', 1);
+    await this.add('gateway', 1, port === undefined ? {} : { HTTP_PORT: port });
     await this.#connect();
   }
 

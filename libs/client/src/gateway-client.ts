@@ -14,6 +14,7 @@ import type {
   JobState,
   Member,
   Problem,
+  WeightsRecord,
 } from '@downpour/contracts';
 import { GatewayError } from './gateway-error.ts';
 
@@ -90,6 +91,16 @@ export class GatewayClient {
     return this.json<DatasetRecord>('/v1/datasets', { method: 'POST', body: form });
   }
 
+  /** A safetensors file, for `initialWeights` of jobs. */
+  uploadWeights(file: Blob): Promise<WeightsRecord> {
+    const headers = { 'content-type': 'application/octet-stream' };
+    return this.json('/v1/weights', { method: 'POST', headers, body: file });
+  }
+
+  async deleteWeights(id: string): Promise<void> {
+    await this.call(`/v1/weights/${id}`, { method: 'DELETE' });
+  }
+
   async cancel(id: string): Promise<void> {
     await this.call(`/v1/jobs/${id}/cancel`, { method: 'POST', signal: AbortSignal.timeout(3000) });
   }
@@ -137,9 +148,9 @@ export class GatewayClient {
     return new Uint8Array(await (await this.call(`/v1/jobs/${id}/model`)).arrayBuffer());
   }
 
-  /** Events from the first on; ends when the job has ended or the connection breaks (the caller polls the job as well). */
+  /** Events from the first on; ends when the job has ended or the connection breaks (the caller polls the job as well). Job.events goes on. */
   async *events(id: string, signal: AbortSignal): AsyncGenerator<JobEvent> {
-    const response = await this.call(`/v1/jobs/${id}/events`, { signal });
+    const response = await this.openEvents(id, 0, signal);
     const ready: JobEvent[] = [];
     const parser = createParser({ onEvent: ({ data }) => ready.push(JSON.parse(data) as JobEvent) });
     const decoder = new TextDecoder();
@@ -147,6 +158,11 @@ export class GatewayClient {
       parser.feed(decoder.decode(bytes as Uint8Array, { stream: true }));
       yield* ready.splice(0);
     }
+  }
+
+  /** The stream of a job's events behind that number. */
+  openEvents(id: string, after: number, signal: AbortSignal): Promise<Response> {
+    return this.call(`/v1/jobs/${id}/events`, { signal, headers: { 'last-event-id': String(after) } });
   }
 
   private async json<T>(path: string, init?: RequestInit): Promise<T> {

@@ -20,7 +20,7 @@ describe('/v1/weights', () => {
   });
   afterAll(() => harness.stop());
 
-  const post = (body: BodyInit, type = 'application/octet-stream') =>
+  const post = (body: Buffer<ArrayBuffer> | string, type = 'application/octet-stream') =>
     harness.fetch('/v1/weights', { method: 'POST', headers: { 'content-type': type }, body });
 
   it('takes a safetensors file, stores it as it is, and gives it to jobs until it is deleted', async () => {
