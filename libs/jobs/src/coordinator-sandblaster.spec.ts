@@ -133,6 +133,15 @@ describe('a sandblaster job', () => {
     expect(point).toEqual(calm.point);
   });
 
+  it('gives a portion out again of which its worker was never told, though it makes no copies', async () => {
+    await begin({ strategy: { kind: 'sandblaster', lossTolerance: 1e-6, backupPortions: false } });
+    let taken = null;
+    for (; taken === null; await turnOf()) taken = (await fixture.cluster.vectors.ask('job', 'w1'))?.task ?? null;
+    const { job, point } = await end();
+    expect(job.state, job.reason ?? '').toBe('succeeded');
+    expect(point).toEqual(calm.point);
+  });
+
   it('stores what it has before it is paused, and goes on from there', async () => {
     await begin();
     const { cluster } = fixture;

@@ -96,6 +96,13 @@ export const portionRequestSchema = z.strictObject({
   waitMs: z.int().min(0).nullable().describe('Answered without one after so long; null: none is wanted'),
   finished: z.array(portionKey).max(100),
   returned: z.array(portionKey).max(100),
+  holding: z
+    .array(portionKey)
+    .max(100)
+    .optional()
+    .describe(
+      'With a wish for one: all that the worker has in hand. What it was given besides never came to it, and is given out again',
+    ),
 });
 export type PortionRequest = z.infer<typeof portionRequestSchema>;
 export const portionReplySchema = z.strictObject({

@@ -47,9 +47,10 @@ export class PortionDesk {
     }
   }
 
-  answer({ worker, waitMs, finished, returned }: PortionRequest): Promise<PortionReply> {
+  answer({ worker, waitMs, finished, returned, holding }: PortionRequest): Promise<PortionReply> {
     for (const { epoch, chunk } of finished) this.board.finish(worker, epoch, chunk);
     for (const { epoch, chunk } of returned) this.board.giveBack(worker, epoch, chunk);
+    if (holding !== undefined) this.#asksAnew(worker, holding);
     return new Promise((settle) => {
       if (waitMs === null) settle(this.#reply(null, 0));
       else this.#waiters.push({ worker, until: performance.now() + waitMs, settle });
@@ -61,6 +62,13 @@ export class PortionDesk {
     clearInterval(this.#timer);
     for (const { settle } of this.#waiters) settle(this.#reply(null, 0));
     this.#waiters = [];
+  }
+
+  /** It has one wish at a time: an earlier one that waits here it has given up. */
+  #asksAnew(worker: string, holding: NonNullable<PortionRequest['holding']>): void {
+    this.board.holds(worker, holding);
+    for (const waiter of this.#waiters) if (waiter.worker === worker) waiter.settle(this.#reply(null, 0));
+    this.#waiters = this.#waiters.filter((waiter) => waiter.worker !== worker);
   }
 
   #look(): void {

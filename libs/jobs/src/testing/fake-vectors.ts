@@ -103,7 +103,7 @@ export class FakeVectors {
   /** Does portions for as long as it lives and the job has a plan. */
   async work(jobId: string, worker: string): Promise<void> {
     while (this.#lives(worker)) {
-      const task = (await this.ask(jobId, worker).catch(() => null))?.task;
+      const task = (await this.ask(jobId, worker, { holding: [] }).catch(() => null))?.task;
       if (task) {
         const key = { epoch: task.epoch, chunk: task.chunk };
         const done = this.#push(jobId, worker, task.epoch, task.chunk, task.version ?? 0);

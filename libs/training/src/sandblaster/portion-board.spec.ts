@@ -103,6 +103,20 @@ describe('PortionBoard', () => {
     expect(board.counts.returned).toBe(2);
   });
 
+  it('takes back what a worker does not have in hand: its answer was lost', () => {
+    const board = new PortionBoard(2, () => 0, { backups: false });
+    board.begin(3, 1);
+    board.take('a');
+    board.take('a');
+    board.holds('a', [{ epoch: 3, chunk: 1 }]);
+    expect(board.take('b')).toMatchObject({ portion: 0, delivery: 2 });
+    expect(board.take('b')).toBe(null);
+    board.holds('b', [{ epoch: 3, chunk: 0 }]);
+    // Of an evaluation before.
+    board.holds('a', [{ epoch: 2, chunk: 1 }]);
+    expect(board.take('b')).toMatchObject({ portion: 1, delivery: 2 });
+  });
+
   it('takes no answer of an evaluation before for one of this', () => {
     const board = new PortionBoard(1, () => 0);
     board.begin(0, 1);

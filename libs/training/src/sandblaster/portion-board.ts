@@ -115,6 +115,12 @@ export class PortionBoard {
     if (evaluation === this.#evaluation) this.#return(worker, portion);
   }
 
+  /** The worker has these in hand and no other: what it was told of others was lost on the way. */
+  holds(worker: string, keys: readonly { epoch: number; chunk: number }[]): void {
+    const held = new Set(keys.flatMap(({ epoch, chunk }) => (epoch === this.#evaluation ? [chunk] : [])));
+    for (const portion of [...this.#out.keys()]) if (!held.has(portion)) this.#return(worker, portion);
+  }
+
   /** It has gone: what it had in hand is open again, and its memory of examples is lost. */
   leave(worker: string): void {
     for (const portion of [...this.#out.keys()]) this.#return(worker, portion);
