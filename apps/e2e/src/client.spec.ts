@@ -13,7 +13,7 @@ const sectors = Int32Array.from({ length: EXAMPLES }, (_, row) => {
   return Math.min(2, Math.floor((angle / (2 * Math.PI)) * 3));
 });
 
-describe('the client', { timeout: 180_000 }, () => {
+describe('the client', { timeout: 240_000 }, () => {
   let cluster: HttpCluster;
   let downpour: Downpour;
   beforeAll(async () => {
@@ -71,7 +71,7 @@ describe('the client', { timeout: 180_000 }, () => {
     const evaluations = events.filter((event) => event.type === 'evaluation');
     expect(evaluations.at(-1)).toMatchObject({ final: true, evaluation: { examples: 600 } });
     // What the trained model was compiled with is good for more of tfjs's own.
-    const [loss] = trained.evaluate(tf.tensor2d(points, [EXAMPLES, 2]), tf.tensor1d(sectors)) as tf.Scalar[];
+    const [loss] = trained.evaluate(tf.tensor2d(points, [EXAMPLES, 2]), tf.tensor1d(sectors, 'float32')) as tf.Scalar[];
     expect(loss!.dataSync()[0]).toBeLessThan(0.3);
     // Its weights do not stay behind.
     await expect(downpour.gateway.deleteWeights(spec.initialWeights!)).rejects.toThrow('(any more)');
@@ -101,13 +101,13 @@ describe('the client', { timeout: 180_000 }, () => {
     const job = await downpour.submit({
       model: { zoo: 'logistic' },
       dataset: 'mnist',
-      batchSize: 16,
-      epochs: 4,
+      batchSize: 128,
+      epochs: 3,
       evaluateEvery: 0.25,
     });
     const events: JobEvent[] = [];
     let replaced: Promise<unknown> | null = null;
-    for await (const event of job.events({ signal: AbortSignal.timeout(120_000) })) {
+    for await (const event of job.events({ signal: AbortSignal.timeout(170_000) })) {
       events.push(event);
       if (event.type === 'evaluation') replaced ??= cluster.replaceGateway(port);
     }
@@ -143,6 +143,8 @@ describe('the client', { timeout: 180_000 }, () => {
 
   it('says what the cluster makes of a job that fails', async () => {
     const wrong = tf.sequential({ layers: [tf.layers.dense({ units: 4, inputShape: [784], activation: 'softmax' })] });
-    await expect(downpour.fit(wrong, 'mnist', { epochs: 1 })).rejects.toThrow(/has failed: The last layer has 4 units/);
+    await expect(downpour.fit(wrong, 'mnist', { epochs: 1 })).rejects.toThrow(
+      /has failed: .*The last layer has 4 units/,
+    );
   });
 });

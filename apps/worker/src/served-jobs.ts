@@ -1,4 +1,6 @@
+import { hostname } from 'node:os';
 import type { JobPlan } from '@downpour/contracts';
+import { servesJob } from '@downpour/contracts';
 import type { ReplicaOptions } from '@downpour/training';
 import { FairShare } from '@downpour/training';
 import type { WorkerVerbs } from './ports.ts';
@@ -23,11 +25,16 @@ export class ServedJobs {
 
   onPlan(plan: JobPlan): void {
     // Nobody holds anything of a paused job; once it goes on it is opened anew.
-    if (plan.phase === 'paused') return this.onGone(plan.jobId);
+    if (plan.phase === 'paused' || !this.#serves(plan)) return this.onGone(plan.jobId);
     const job = this.#jobs.get(plan.jobId);
     if (job) job.follow(plan);
     else this.#jobs.set(plan.jobId, new ServedJob(plan, this.#instance, this.#verbs, this.#options));
     this.#onChange();
+  }
+
+  /** A job's cluster may name its workers. */
+  #serves({ spec }: JobPlan): boolean {
+    return servesJob(spec.cluster, 'worker', { instance: this.#instance, host: hostname() });
   }
 
   onGone(jobId: string): void {

@@ -1,10 +1,12 @@
 import { z } from 'zod';
+import { clusterSpecSchema } from './cluster-spec.ts';
 import { checkpointSourceSchema } from './checkpoint.ts';
 import { encodingSchema } from './encoding.ts';
 import { gradientClipSchema, learningRateScheduleSchema } from './learning-rate-schedule.ts';
 import { evaluationMetricSchema, metricSchema, type Metric } from './metric.ts';
 import { modelSpecSchema } from './model-spec.ts';
 import { partitionsSpecSchema } from './partitions.ts';
+import { placementSchema } from './placement.ts';
 import { sharesSteps, strategySchema, strategyWindow } from './strategy.ts';
 import { updateRuleSchema } from './update-rule.ts';
 
@@ -127,10 +129,17 @@ export const jobSpecSchema = z
       .describe(
         'Parameter shards of the job. Default: two for each live parameter-shard process, so that one that joins later can take some over',
       ),
-    placement: z
-      .enum(['roundRobin', 'byteBalanced', 'split'])
+    placement: placementSchema
       .default('split')
-      .describe('How variables are laid on shards'),
+      .describe(
+        'How variables are laid on shards. even (or split): the vector cut into equal runs. Whole variables: roundRobin, one after the other; greedy, each to the shard ' +
+          'that holds least; byteBalanced, the same, largest first. { policy, partitioner }: variables are cut first',
+      ),
+    cluster: clusterSpecSchema
+      .optional()
+      .describe(
+        'Only these processes serve the job; one that is not there is waited for. Any worker may build the model and evaluate it. Default: all',
+      ),
     partitions: partitionsSpecSchema
       .optional()
       .describe(

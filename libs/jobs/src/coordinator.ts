@@ -145,7 +145,7 @@ export class Coordinator {
     if (state === 'queued') return reconcileQueued(run, this.#placeInLine(run), () => this.#takeStep(run));
     if (state === 'paused') return;
     run.plan ??= await this.#deps.plans.get(run.id);
-    const loads = () => this.#loads();
+    const loads = () => this.#loads(run);
     if (state === 'preparing') return reconcilePreparing(run, loads);
     await this.#follow(run);
     await tellChanges(run);
@@ -228,11 +228,12 @@ export class Coordinator {
     return holder?.id ?? null;
   }
 
-  #loads(): Map<string, Load> {
+  /** Of the processes that may hold the job's shards: what they hold of all jobs. */
+  #loads({ members }: JobRun): Map<string, Load> {
     const plans = [...this.#runs.values()].flatMap(({ plan, ended }) =>
       plan === null || ended || plan.value.phase === 'paused' ? [] : [plan.value],
     );
-    return loadsOf(this.#deps.cluster.members(), plans);
+    return loadsOf(members, plans);
   }
 }
 

@@ -1,5 +1,5 @@
-import type { CheckpointManifest, JobPlan, JobProgress, JobRecord, JobState, Role } from '@downpour/contracts';
-import { pushesInEpoch } from '@downpour/contracts';
+import type { CheckpointManifest, JobPlan, JobProgress, JobRecord, JobState, Member, Role } from '@downpour/contracts';
+import { pushesInEpoch, servesJob } from '@downpour/contracts';
 import type { CoordinatorOptions } from './coordinator-options.ts';
 import { earlyStoppingAfter } from './early-stopping.ts';
 import { coordinationOf } from './job-record.ts';
@@ -109,6 +109,11 @@ export class JobRun {
   get record(): JobRecord {
     return this.#stored.value;
   }
+  /** Alive, and meant by the job's cluster. */
+  get members(): Member[] {
+    const { cluster } = this.record.spec;
+    return this.deps.cluster.members().filter((member) => servesJob(cluster, member.role, member));
+  }
   get ended(): boolean {
     return isTerminal(this.record.state);
   }
@@ -182,7 +187,7 @@ export class JobRun {
   progress(): JobProgress | null {
     const plan = this.plan?.value;
     if (plan === undefined || this.tracker.ledgers(plan.shards.length).length < plan.shards.length) return null;
-    const workers = available(this.deps.cluster.members(), 'worker').map(({ instance }) => instance);
+    const workers = available(this.members, 'worker').map(({ instance }) => instance);
     return this.tracker.progress(plan.shards.length, pushesInEpoch(plan.chunks), workers, this.now);
   }
 

@@ -1,4 +1,5 @@
-import type { JobPlan, Member, Role } from '@downpour/contracts';
+import type { ClusterSpec, JobPlan, Member, Role } from '@downpour/contracts';
+import { missingTasks } from '@downpour/contracts';
 
 /** Without one of each no job can go on. */
 export const REQUIRED_ROLES = ['worker', 'parameter-shard', 'data-sharder'] as const satisfies readonly Role[];
@@ -20,6 +21,13 @@ export function waitingFor(members: readonly Member[], roles: readonly RequiredR
   const missing = roles.filter((role) => available(members, role).length === 0);
   if (missing.length === 0) return null;
   return `waiting for ${missing.map((role) => describeMissing(members, role)).join('; and for ')}`;
+}
+
+/** Entries of the job's cluster that nobody stands for; null when all are there. */
+export function waitingForTasks(cluster: ClusterSpec | undefined, members: readonly Member[]): string | null {
+  const missing = missingTasks(cluster, members);
+  if (missing.length === 0) return null;
+  return `waiting for ${missing.join(' and ')}: the job's cluster names ${missing.length === 1 ? 'it' : 'them'}, and no process of that name or host is there; start one with INSTANCE_NAME, or submit the job with another cluster`;
 }
 
 /** A model that is cut needs so many workers at once. */

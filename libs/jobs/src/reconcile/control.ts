@@ -35,7 +35,7 @@ export async function followControl(run: JobRun, takeStep: () => string | null):
 
 function wantedControl(run: JobRun, plan: JobPlan, takeStep: () => string | null): ShardControl {
   const strategy = granted(run, plan, takeStep);
-  const alive = available(run.deps.cluster.members(), 'worker').length;
+  const alive = available(run.members, 'worker').length;
   const { epochsEnqueued, plateau } = coordinationOf(run.record);
   // Of the last chunks not every worker has one.
   const left = epochsEnqueued === plan.chunks.epochs && run.pendingChunks > 0 ? run.pendingChunks : Infinity;
@@ -65,7 +65,7 @@ function granted(run: JobRun, plan: JobPlan, takeStep: () => string | null): Str
 /** Only where they wait for each other must shards know them. */
 function workersOf(run: JobRun, { kind }: StrategySpec): string[] | undefined {
   if (!BARRIER_STRATEGIES.includes(kind)) return undefined;
-  return available(run.deps.cluster.members(), 'worker')
+  return available(run.members, 'worker')
     .map(({ instance }) => instance)
     .sort();
 }

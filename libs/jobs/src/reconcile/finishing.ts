@@ -20,7 +20,7 @@ export async function reconcileFinishing(run: JobRun): Promise<void> {
   const due =
     run.tracker.finalEvaluation === null &&
     (run.finalAskedAt === null || run.now - run.finalAskedAt > run.options.finalEvaluationMs);
-  const missing = waitingFor(run.deps.cluster.members());
+  const missing = waitingFor(run.members);
   if (due && missing === null) {
     if (run.finalAttempts >= FINAL_ATTEMPTS) {
       return run.fail(`The last evaluation was asked for ${FINAL_ATTEMPTS} times and never came back`);

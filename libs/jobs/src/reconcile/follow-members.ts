@@ -18,7 +18,7 @@ export interface MoveTimes {
 export async function followMembers(run: JobRun, loads: () => Map<string, Load>, times: MoveTimes): Promise<void> {
   const plan = run.plan?.value;
   if (plan === undefined) return;
-  const members = run.deps.cluster.members();
+  const members = run.members;
   const failed = failedShards(run, plan);
   const settled = endHandovers(plan.shards, members, (placement) => serves(run, placement));
   const repaired = repairOwners(settled, members, loads(), failed, hasLog(plan));
@@ -77,7 +77,7 @@ function evenLoad(run: JobRun, plan: JobPlan, loads: Map<string, Load>, times: M
 /** Whoever is there makes up the replicas of a model that is cut. */
 function groupsOf(run: JobRun, { cut, groups }: JobPlan): Groups | undefined {
   if (!cut) return undefined;
-  const workers = available(run.deps.cluster.members(), 'worker').map(({ instance }) => instance);
+  const workers = available(run.members, 'worker').map(({ instance }) => instance);
   return formGroups(groups ?? { newest: 0, formed: [] }, cut.partitions, workers);
 }
 
@@ -87,7 +87,7 @@ function warmstartOf(run: JobRun, plan: JobPlan): string | null {
   if (run.tracker.applied(plan.shards.length) >= warmstartStepsOf(controlOf(plan).strategy)) return null;
   const workers = plan.groups
     ? plan.groups.formed.map(({ members }) => members[0]!)
-    : available(run.deps.cluster.members(), 'worker').map(({ instance }) => instance);
+    : available(run.members, 'worker').map(({ instance }) => instance);
   return workers.includes(plan.warmstartWorker) ? plan.warmstartWorker : (workers[0] ?? plan.warmstartWorker);
 }
 

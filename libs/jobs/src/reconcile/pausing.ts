@@ -44,7 +44,7 @@ function fenceOwners(shards: readonly ShardPlacement[]): ShardPlacement[] {
 /** Who still works on the job; null: nobody. A worker that does not answer has left, or its lease of the chunk runs out. */
 async function heldBy(run: JobRun): Promise<string | null> {
   const { cluster } = run.deps;
-  const workers = cluster.members().filter(({ role }) => role === 'worker');
+  const workers = run.members.filter(({ role }) => role === 'worker');
   const holds = await Promise.all(
     workers.map(({ instance }) =>
       cluster.holds(instance, run.id).then(

@@ -4,7 +4,7 @@ import type { JobRun } from '../job-run.ts';
 import { coordinationOf } from '../job-record.ts';
 import { makePlan } from '../make-plan.ts';
 import type { Load } from '../shard-owners.ts';
-import { waitingFor } from '../waiting.ts';
+import { waitingFor, waitingForTasks } from '../waiting.ts';
 import { resumePlan } from './pausing.ts';
 
 /**
@@ -15,7 +15,7 @@ export async function reconcilePreparing(run: JobRun, loads: () => Map<string, L
   const { cluster, datasets } = run.deps;
   const { spec } = run.record;
   if (run.plan === null) {
-    const missing = waitingFor(cluster.members());
+    const missing = waitingForTasks(run.record.spec.cluster, run.members) ?? waitingFor(run.members);
     if (missing !== null) return run.say(missing);
     const summary = await datasets.summary(spec.dataset);
     if (summary === null) return run.fail(`There is no data set ${spec.dataset} any more`);
@@ -27,7 +27,7 @@ export async function reconcilePreparing(run: JobRun, loads: () => Map<string, L
       dataset: summary,
     });
     const manifest = await originManifest(run);
-    const plan = makePlan(run.record, summary, prepared, cluster.members(), loads(), manifest);
+    const plan = makePlan(run.record, summary, prepared, run.members, loads(), manifest);
     const { logBytes } = await cluster.createStreams(run.id, { ...plan.spec.log, keep: spec.keepLog });
     // Shards take their snapshots by what the log really has.
     const log = { ...plan.spec.log, ...(logBytes !== null && { maxBytes: logBytes }) };

@@ -2,7 +2,7 @@ import { BARRIER_STRATEGIES } from '@downpour/contracts';
 import { strategyOf } from '../job-record.ts';
 import { endPause } from '../pause.ts';
 import type { JobRun } from '../job-run.ts';
-import { waitingFor } from '../waiting.ts';
+import { waitingFor, waitingForTasks } from '../waiting.ts';
 import { resumePlan } from './pausing.ts';
 
 export interface PlaceInLine {
@@ -18,7 +18,7 @@ export async function reconcileQueued(
   { running, ahead: aheadInLine }: PlaceInLine,
   takeStep: () => string | null,
 ): Promise<void> {
-  const missing = waitingFor(run.deps.cluster.members());
+  const missing = waitingForTasks(run.record.spec.cluster, run.members) ?? waitingFor(run.members);
   const room = run.options.maxRunningJobs - running - aheadInLine;
   const inStep =
     missing === null && room > 0 && BARRIER_STRATEGIES.includes(strategyOf(run.record).kind) ? takeStep() : null;

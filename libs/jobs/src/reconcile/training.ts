@@ -61,7 +61,7 @@ async function fillQueue(run: JobRun): Promise<void> {
       epochsEnqueued,
       chunksPerEpoch: chunksInEpoch(chunks),
       pendingChunks,
-      workers: available(cluster.members(), 'worker').length,
+      workers: available(run.members, 'worker').length,
       examplesPerSecond: run.tracker.rate(plan.shards.length, run.now),
       chunkSize: chunks.chunkSize,
     },

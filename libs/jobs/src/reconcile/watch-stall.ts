@@ -1,6 +1,6 @@
 import { coordinationOf } from '../job-record.ts';
 import type { JobRun } from '../job-run.ts';
-import { waitingFor, waitingForGroup } from '../waiting.ts';
+import { waitingFor, waitingForGroup, waitingForTasks } from '../waiting.ts';
 
 const MINUTE_MS = 60_000;
 /** A log that is full for a moment is back-pressure, no trouble. */
@@ -15,8 +15,9 @@ export async function watchStall(run: JobRun): Promise<void> {
     run.lastApplied = applied;
     run.movedAt = run.now;
   }
-  const members = run.deps.cluster.members();
-  const missing = waitingFor(members) ?? waitingForGroup(plan, members);
+  const members = run.members;
+  const nobody = waitingFor(members);
+  const missing = (nobody && waitingForTasks(plan.spec.cluster, members)) ?? nobody ?? waitingForGroup(plan, members);
   if (missing !== null) {
     // Time without members does not count against the job: it waits as long as it takes.
     run.movedAt = run.now;

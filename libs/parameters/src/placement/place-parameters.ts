@@ -2,6 +2,8 @@ import type { JobSpec, KeyRange, ParameterLayout, UpdateRuleSpec } from '@downpo
 import { DownpourError } from '@downpour/contracts';
 import { normaliseRanges, rangesLength } from '../key-range.ts';
 import { byteBalanced } from './byte-balanced.ts';
+import { greedy } from './greedy.ts';
+import { partitionVariables } from './partition-variables.ts';
 import type { PlacementPolicy } from './placement-policy.ts';
 import { roundRobin } from './round-robin.ts';
 import { checkShardSizes } from './shard-limit.ts';
@@ -9,10 +11,30 @@ import { split } from './split.ts';
 
 export type PlacementName = JobSpec['placement'];
 
-const policies: Record<PlacementName, PlacementPolicy> = { roundRobin, byteBalanced, split };
+const policies: Record<Exclude<PlacementName, object>, PlacementPolicy> = {
+  even: split,
+  split,
+  roundRobin,
+  greedy,
+  byteBalanced,
+};
+
+/** The policy, and how a message names it. With a partitioner it is given the pieces instead of the variables. */
+const policyOf = (placement: PlacementName): PlacementPolicy & { name: string } => {
+  if (typeof placement === 'string') return { ...policies[placement], name: placement };
+  const { policy: name, partitioner } = placement;
+  const policy = policies[name];
+  if (partitioner === undefined) return { ...policy, name };
+  return {
+    name: `${name} with ${partitioner.kind}`,
+    limit: 'puts whole pieces of variables on shards',
+    maxShards: (layout) => policy.maxShards(partitionVariables(layout, partitioner)),
+    place: (layout, shards) => policy.place(partitionVariables(layout, partitioner), shards),
+  };
+};
 
 /** Most shards that the policy can use for this vector: what a default for `shards` should not exceed. */
-export const maxShards = (layout: ParameterLayout, policy: PlacementName): number => policies[policy].maxShards(layout);
+export const maxShards = (layout: ParameterLayout, policy: PlacementName): number => policyOf(policy).maxShards(layout);
 
 /**
  * Lays a job's vector, its state part too, on shards: sorted, disjoint ranges by shard; every offset in exactly one of them, no shard
@@ -30,12 +52,12 @@ export const placeParameters = (
     throw new DownpourError('invalid-request', `shards is ${shards}; it should be a whole number from 1`, {
       field: 'shards',
     });
-  const { maxShards: most, place, limit } = policies[policy];
+  const { maxShards: most, place, limit, name } = policyOf(policy);
   if (shards > most(layout)) {
-    const instead = policy !== 'split' && shards <= layout.length ? ', or use placement "split"' : '';
+    const instead = policies.split.limit !== limit && shards <= layout.length ? ', or use placement "split"' : '';
     throw new DownpourError(
       'invalid-request',
-      `${shards} shards are more than this model can fill: placement "${policy}" ${limit}, and the model has ` +
+      `${shards} shards are more than this model can fill: placement "${name}" ${limit}, and the model has ` +
         `${layout.length} values in ${layout.variables.length} variables. Ask for at most ${most(layout)} shards${instead}.`,
       { field: 'shards' },
     );
