@@ -36,7 +36,7 @@ export async function fit<Model extends LayersModelLike>(
   dataset: Examples | string,
   options: FitOptions = {},
 ): Promise<Model> {
-  const { optimizer, validationData, validationSplit, onEvent, onJob, signal, ...given } = options;
+  const { optimizer: _, validationData, validationSplit, onEvent, onJob, signal, ...given } = options;
   const spec = { ...given, ...(await specOf(tf, model, options)) };
   signal?.throwIfAborted();
   if (typeof dataset === 'string' && (validationData !== undefined || validationSplit !== undefined))
