@@ -1,6 +1,8 @@
 import type { JobPlan } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
 import { createLog } from '@downpour/platform';
+import type { PullOptions } from '@downpour/training';
+import type { FakeParameters } from '@downpour/training/fakes';
 import { fakePlan } from '@downpour/training/fakes';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -100,6 +102,55 @@ describe('a worker', () => {
     startWorker(cluster).onPlan({ ...plan, phase: 'finishing' });
     await pause(50);
     expect(queue.taken).toBe(0);
+  });
+
+  /** The fake's shard tells what it has settled of a chunk, as those of `sync` do. */
+  const tellsSettled = (parameters: FakeParameters): void => {
+    const pull = parameters.pull.bind(parameters);
+    parameters.pull = async (into, signal, { chunk, settled }: PullOptions = {}) => {
+      const own = [...parameters.applied].map((key) => key.split('/').map(Number));
+      const of = own.filter(([epoch, number]) => epoch === chunk?.epoch && number === chunk?.chunk);
+      if (settled) settled[0] = of.map(([, , push]) => push!);
+      return pull(into, signal);
+    };
+  };
+  const sync = { kind: 'sync', backups: 0 } as const;
+
+  it('takes no chunk ahead where workers keep in step: the others of its step would wait for it', async () => {
+    const { cluster, plan, queue, replica, parameters } = withJob({ examples: 100, chunkSize: 20 });
+    tellsSettled(parameters);
+    const held: number[] = [];
+    replica.before = async () => {
+      await pause(5);
+      held.push(queue.held);
+    };
+    startWorker(cluster).onPlan({ ...plan, spec: { ...plan.spec, strategy: sync } });
+    await until(() => expect(queue.done).toHaveLength(5));
+    expect(Math.max(...held)).toBe(1);
+    expect(parameters.duplicatesDropped).toBe(0);
+  });
+
+  it('finishes the chunk in hand by the strategy before, and begins the next by the one it is switched to', async () => {
+    const { cluster, plan, queue, replica, parameters } = withJob({ examples: 200, chunkSize: 20 });
+    const asked: (number | undefined)[] = [];
+    const pull = parameters.pull.bind(parameters);
+    parameters.pull = (into, signal, { clock }: PullOptions = {}) => {
+      asked.push(clock?.chunk);
+      return pull(into, signal);
+    };
+    const worker = startWorker(cluster);
+    const control = { revision: 1, strategy: { kind: 'ssp', staleness: 3, nPush: 1, warmstartSteps: 0 } as const };
+    // In the second of the four steps of the third chunk.
+    replica.before = (step) => {
+      if (step === 9) worker.onPlan({ ...plan, control: { ...control, quorum: 1, learningRateFactor: 1 } });
+    };
+    worker.onPlan(plan);
+    await until(() => expect(queue.done).toHaveLength(10));
+    const first = asked.findIndex((chunk) => chunk !== undefined);
+    // Fetches of async say nothing of a clock; from then on each does.
+    expect(asked[first]).toBe(3);
+    expect(asked.slice(first)).not.toContain(undefined);
+    expect(parameters.applied.size).toBe(40);
   });
 
   it('gives back a chunk whose step waits for others, when the job is finishing', async () => {
