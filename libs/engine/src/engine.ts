@@ -120,6 +120,6 @@ function threadPlan(plan: ReplicaInput, compile: boolean): ReplicaPlan {
 
 /** Of a whole spec, what crosses to the thread. */
 function preparationOf(spec: PreparationSpec): PreparationSpec {
-  const { model, seed, loss, labelSmoothing, classWeights, metrics, topK, stopAt, earlyStopping } = spec;
-  return { model, seed, loss, labelSmoothing, classWeights, metrics, topK, stopAt, earlyStopping };
+  const { model, seed, loss, labelSmoothing, classWeights, metrics, topK, stopAt, earlyStopping, partitions } = spec;
+  return { model, seed, loss, labelSmoothing, classWeights, metrics, topK, stopAt, earlyStopping, partitions };
 }

@@ -2,6 +2,8 @@ export { modelFromTopology } from './build-model.ts';
 export { exportModel } from './export-model.ts';
 export { defaultLoss } from './losses/loss-kind.ts';
 export { layoutOf, variablesOf } from './parameter-layout.ts';
+export { layerShapes } from './partition/layer-shapes.ts';
+export { modelCut } from './partition/model-cut.ts';
 export { SegmentModel } from './partition/segment-model.ts';
 export { prepareModel } from './prepare-model.ts';
 export { TrainingModel } from './training-model.ts';

@@ -1,9 +1,12 @@
-import type { DatasetSummary, ModelSpec, ParameterLayout } from '@downpour/contracts';
+import type { DatasetSummary, ModelCut, ModelSpec, ParameterLayout, PartitionsSpec } from '@downpour/contracts';
 import { modelFromTopology } from './build-model.ts';
 import { fitIssues, type FitSpec } from './fit-issues.ts';
 import { checkOutputs } from './losses/check-outputs.ts';
 import { defaultLoss, type LossKind } from './losses/loss-kind.ts';
 import { layoutOf, outputsOf, variablesOf } from './parameter-layout.ts';
+import { pinnedLayers } from './partition/assign-layers.ts';
+import { layerNames } from './partition/layer-graph.ts';
+import { splitLayers } from './partition/split-layers.ts';
 import { resolveReshapes } from './resolve-reshapes.ts';
 import { invalidModel } from './topology/invalid-model.ts';
 import { modelTopology } from './topology/model-topology.ts';
@@ -16,10 +19,12 @@ export interface PreparedModel {
   /** float32 [layout.length]; one seed gives one vector. */
   initial: Float32Array;
   loss: LossKind;
+  /** Where the spec asks for partitions and the layers' costs are known (libs/engine). */
+  cut?: ModelCut;
 }
 
 /** Of a job's spec, what says how its model is made; the rest is checked against the data set, where given. */
-export type PreparationSpec = { model: ModelSpec; seed: number } & FitSpec;
+export type PreparationSpec = { model: ModelSpec; seed: number; partitions?: PartitionsSpec } & FitSpec;
 
 /**
  * Builds a job's model, checks it against the data set and draws its initial parameters.
@@ -28,7 +33,9 @@ export type PreparationSpec = { model: ModelSpec; seed: number } & FitSpec;
 export async function prepareModel(spec: PreparationSpec, dataset: DatasetSummary): Promise<PreparedModel> {
   const [issue] = fitIssues(spec, dataset);
   if (issue) throw invalidModel(issue.field, issue.message);
-  const topology = await resolveReshapes(modelTopology(spec.model, dataset));
+  const given = await resolveReshapes(modelTopology(spec.model, dataset));
+  const topology = splitLayers(given, spec.partitions?.split);
+  if (spec.partitions) pinnedLayers(layerNames(topology), spec.partitions);
   const loss = spec.loss ?? defaultLoss(dataset);
   const model = await modelFromTopology(seededTopology(topology, spec.seed));
   try {

@@ -123,6 +123,16 @@ export class PartitionRunner {
     return inputs;
   }
 
+  /** Forward and backward in one, op by op: what a segment costs. */
+  stepOnce(
+    segment: number,
+    rows: SegmentRows,
+    outputGradients: readonly Float32Array[],
+    gradient: Float32Array,
+  ): Float32Array[] {
+    return this.#eagerBackward(this.#open(segment), rows, outputGradients, gradient);
+  }
+
   /** Dropout off, batch normalisation by its averages; nothing is kept. */
   evaluate(segment: number, rows: SegmentRows): HostForward {
     const open = this.#open(segment);

@@ -1,7 +1,7 @@
 import type { ParameterLayout } from '@downpour/contracts';
 import { partitionLayout } from '@downpour/contracts';
 import { SegmentModel, type PreparedModel, type TrainingOptions } from '@downpour/models';
-import { variablePartitions, type Assignment, type Segment } from '@downpour/models/topology';
+import { segmentsOf, variablePartitions, type Assignment, type Segment } from '@downpour/models/topology';
 import type { DatasetSummary } from '@downpour/contracts';
 import { PartitionRunner } from '../partition/partition-runner.ts';
 import { sharedVector } from '../shared-vectors.ts';
@@ -56,8 +56,8 @@ export class CutModel {
       const own = { topology, assignment, partition, layout: layouts[partition]!, dataset, loss, metrics, objective };
       opened.push(await SegmentModel.open(own));
     }
-    const runners = opened.map(({ own }, i) => new PartitionRunner(tensorflow, own, layouts[i]!, compile));
-    return new CutModel(opened[0]!.segments, runners, layout, variables, layouts);
+    const runners = opened.map((own, i) => new PartitionRunner(tensorflow, own, layouts[i]!, compile));
+    return new CutModel(segmentsOf(topology, assignment), runners, layout, variables, layouts);
   }
 
   /** A batch in micro-batches of at most so many rows, all forward, then all backward. */

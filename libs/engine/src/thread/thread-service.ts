@@ -1,5 +1,6 @@
 import { DownpourError } from '@downpour/contracts';
 import { prepareModel, SegmentModel, TrainingModel, type Topology } from '@downpour/models';
+import { cutPrepared } from '../partition/cut-prepared.ts';
 import { PartitionRunner } from '../partition/partition-runner.ts';
 import { rowsOf, type Batch } from '../step/batch.ts';
 import { ModelRunner } from '../step/model-runner.ts';
@@ -51,6 +52,7 @@ export class ThreadService {
         const { spec, dataset } = message.ask;
         const prepared = await prepareModel(spec, dataset);
         await tryStep(this.#tensorflow, prepared, dataset);
+        if (spec.partitions) prepared.cut = await cutPrepared(this.#tensorflow, prepared, dataset, spec.partitions);
         transfer.push(prepared.initial.buffer as ArrayBuffer);
         return prepared;
       }
@@ -122,7 +124,7 @@ export class ThreadService {
   async #openPartition(plan: ReplicaPlan, { partition, assignment }: ThreadCut): Promise<PartitionRunner> {
     const { dataset, loss, metrics, objective, layout } = plan;
     const topology = plan.topology as unknown as Topology;
-    const { own } = await SegmentModel.open({
+    const own = await SegmentModel.open({
       topology,
       assignment,
       partition,

@@ -58,6 +58,11 @@ export function layerGraph(topology: Topology): LayerGraph {
   return { layers: ordered, input, outputs };
 }
 
+/** Its layers but the input's, in topological order. */
+export function layerNames(topology: Topology): string[] {
+  return layerGraph(topology).layers.map(({ node }) => node.config.name);
+}
+
 function inputsOf({ config, inbound_nodes: calls = [] }: LayerNode): string[] {
   if (calls.length > 1)
     throw invalidModel(

@@ -82,7 +82,7 @@ export class SegmentModel {
   /** Shapes of one example. */
   readonly inputShapes: readonly (readonly number[])[];
   readonly outputShapes: readonly (readonly number[])[];
-  readonly #plan: PartitionPlan;
+  readonly #plan: Omit<PartitionPlan, 'partition'>;
   readonly #model: LayersModel;
   /** In the model's order. */
   readonly #answers: readonly HeldOutput[];
@@ -91,7 +91,7 @@ export class SegmentModel {
   readonly #dropouts: SeededDropout[];
 
   private constructor(
-    plan: PartitionPlan,
+    plan: Omit<PartitionPlan, 'partition'>,
     segment: Segment,
     model: LayersModel,
     answers: readonly HeldOutput[],
@@ -107,7 +107,7 @@ export class SegmentModel {
     const places = new Map(plan.layout.variables.map(({ name }, i) => [name, i]));
     this.variables = this.#variables.map(({ originalName }) => {
       const place = places.get(originalName);
-      if (place === undefined) throw new Error(`Variable ${originalName} is not in partition ${plan.partition}`);
+      if (place === undefined) throw new Error(`Variable ${originalName} is not in partition ${segment.partition}`);
       return place;
     });
     this.#trainable = this.variables.map((place) => plan.layout.variables[place]!.trainable);
@@ -115,20 +115,27 @@ export class SegmentModel {
     this.#dropouts = model.layers.filter((layer): layer is SeededDropout => layer instanceof SeededDropout);
   }
 
-  /** The segments of the plan's partition, with all segments of the model. @throws DownpourError invalid-model */
-  static async open(plan: PartitionPlan): Promise<{ segments: Segment[]; own: SegmentModel[] }> {
+  /** The segments of the plan's partition. @throws DownpourError invalid-model */
+  static async open(plan: PartitionPlan): Promise<SegmentModel[]> {
+    const own: SegmentModel[] = [];
+    for await (const model of SegmentModel.each(plan, ({ partition }) => partition === plan.partition)) own.push(model);
+    return own;
+  }
+
+  /** One segment after the other; each is the caller's to dispose. `layout` has the variables of all that are wanted. @throws DownpourError invalid-model */
+  static async *each(
+    plan: Omit<PartitionPlan, 'partition'>,
+    wanted: (segment: Segment) => boolean,
+  ): AsyncGenerator<SegmentModel> {
     const { topology: twin, outputs } = trainingTopology(functionalOf(plan.topology), plan.loss);
     const names = outputLayersOf(twin).map(({ config }) => config.name);
     const answers = outputs.map(({ form }, i) => ({ form, weight: twin.loss_weights?.[i] ?? 1, main: i === 0 }));
     const shapes = await layerShapes(twin);
-    const segments = segmentsOf(twin, plan.assignment);
-    const own: SegmentModel[] = [];
-    for (const segment of segments.filter(({ partition }) => partition === plan.partition)) {
+    for (const segment of segmentsOf(twin, plan.assignment).filter(wanted)) {
       const model = await modelFromTopology(segmentTopology(twin, segment, shapes));
       const held = answers.filter((_, i) => segment.layers.includes(names[i]!));
-      own.push(new SegmentModel(plan, segment, model, held, shapes));
+      yield new SegmentModel(plan, segment, model, held, shapes);
     }
-    return { segments, own };
   }
 
   /** Shape of one example at the model's input. */

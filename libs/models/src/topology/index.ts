@@ -3,6 +3,7 @@ export { canonicalTopology, checkTopology } from './canonical-topology.ts';
 export { mainTopology } from './main-topology.ts';
 export { modelTopology } from './model-topology.ts';
 export { functionalOf } from './functional.ts';
+export { layerNames } from '../partition/layer-graph.ts';
 export { segmentsOf } from '../partition/segments.ts';
 export { assignmentOf, layersOfVariables, variablePartitions } from '../partition/variable-partitions.ts';
 export { defaultLoss } from '../losses/loss-kind.ts';
