@@ -138,11 +138,11 @@ export class NatsVerbs implements WorkerVerbs {
 
   async prepare({ jobId, spec, dataset }: PrepareRequest): Promise<PrepareReply> {
     const { engine, store } = this.#parts;
-    const { topology, layout, initial: drawn, loss } = await engine.prepare(spec, dataset);
+    const { topology, layout, initial: drawn, loss, cut } = await engine.prepare(spec, dataset);
     const initial = spec.initialWeights === undefined ? drawn : await this.#weights(spec.initialWeights, layout);
     const bytes = new Uint8Array(initial.buffer, initial.byteOffset, initial.byteLength);
     await store.put(objects.initialParameters(jobId), bytes);
-    return { type: 'prepared', v: 1, jobId, topology, layout, loss };
+    return { type: 'prepared', v: 1, jobId, topology, layout, loss, ...(cut ? { cut } : {}) };
   }
 
   async #weights(id: string, layout: ParameterLayout): Promise<Float32Array> {
