@@ -51,6 +51,20 @@ describe('PortionSum', () => {
     expect([...mean]).toEqual([1, 1, 1, 1]);
   });
 
+  it('gives the same bits whichever comes first of a portion that adds nothing and one of negative zeros', () => {
+    const results = [
+      [0, 1],
+      [1, 0],
+    ].map((order) => {
+      const sum = new PortionSum(1, 2);
+      for (const portion of order) sum.add(portion, portion === 0 ? null : Float32Array.of(-0));
+      const mean = new Float32Array(1);
+      sum.mean(1, mean);
+      return mean[0];
+    });
+    expect(results).toEqual([0, 0]);
+  });
+
   it('has no sum while a portion is missing', () => {
     const sum = new PortionSum(1, 2);
     sum.add(1, Float32Array.of(1));
