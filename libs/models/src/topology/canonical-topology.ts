@@ -1,5 +1,6 @@
 import { invalidModel } from './invalid-model.ts';
 import { canonicalLayer } from './canonical-layer.ts';
+import { checkCircles } from './check-circles.ts';
 import { canonicalInboundNodes, inputOrigin, outputOrigins } from './connections.ts';
 import { describe, isObject, listAt, objectAt, type Json } from './json.ts';
 import { withLossWeights } from './loss-weights.ts';
@@ -43,6 +44,7 @@ export function canonicalTopology(json: unknown): Topology {
     return { ...canonical, name: canonical.config.name, inbound_nodes: inbound };
   });
   checkNames(layers, at);
+  if (functional) checkCircles(layers, at);
   const name = typeof config['name'] === 'string' ? config['name'] : 'model';
   const canonical: Topology = {
     class_name: functional ? 'Functional' : 'Sequential',
