@@ -40,33 +40,62 @@ export function barChart(title: string, axis: string, bars: readonly Bar[]): str
   return document(height, title, [...rows, `<text x="${left}" y="${height - 10}" ${FONT}>${escape(note)}</text>`]);
 }
 
-/** Lines over a common x axis; both axes begin at 0. */
+interface Scale {
+  /** 0 to 1. */
+  share: (value: number) => number;
+  ticks: readonly number[];
+}
+
+const QUARTERS = [0, 0.25, 0.5, 0.75, 1];
+
+function linearScale(most: number): Scale {
+  return { share: (value) => value / most, ticks: QUARTERS.map((share) => share * most) };
+}
+
+/** Ticks are powers of two, from the one below the least value to the one above the greatest. */
+function logScale(values: readonly number[]): Scale {
+  const first = Math.floor(Math.log2(Math.min(...values)));
+  const steps = Math.max(1, Math.ceil(Math.log2(Math.max(...values))) - first);
+  return {
+    share: (value) => (Math.log2(value) - first) / steps,
+    ticks: Array.from({ length: steps + 1 }, (_, i) => 2 ** (first + i)),
+  };
+}
+
+/** Lines over a common x axis. Axes begin at 0 but for those that are logarithmic, whose values must be above it. */
 export function lineChart(
   title: string,
-  axes: { x: string; y: string },
+  axes: { x: string; y: string; log?: 'x' | 'both' },
   series: readonly { name: string; points: readonly [number, number][] }[],
 ): string {
   const height = 420;
-  const [left, right, top, bottom] = [80, 200, 50, 50];
+  const [left, right, top, bottom] = [80, 225, 50, 50];
   const points = series.flatMap((one) => one.points);
-  const mostX = Math.max(...points.map(([x]) => x), 1e-9);
-  const mostY = Math.max(...points.map(([, y]) => y), 1e-9) * 1.05;
-  const x = (value: number) => left + (value / mostX) * (WIDTH - left - right);
-  const y = (value: number) => height - bottom - (value / mostY) * (height - top - bottom);
-  const parts = [0, 0.25, 0.5, 0.75, 1].flatMap((share) => [
-    line(left, y(share * mostY), WIDTH - right, y(share * mostY), '#e2e8f0', 1),
-    `<text x="${left - 6}" y="${(y(share * mostY) + 4).toFixed(1)}" text-anchor="end" ${FONT}>${short(share * mostY)}</text>`,
-    `<text x="${x(share * mostX).toFixed(1)}" y="${height - bottom + 16}" text-anchor="middle" ${FONT}>${short(share * mostX)}</text>`,
+  const [valuesX, valuesY] = [points.map(([px]) => px), points.map(([, py]) => py)];
+  const across = axes.log ? logScale(valuesX) : linearScale(Math.max(...valuesX, 1e-9));
+  const up = axes.log === 'both' ? logScale(valuesY) : linearScale(Math.max(...valuesY, 1e-9) * 1.05);
+  const x = (value: number) => left + across.share(value) * (WIDTH - left - right);
+  const y = (value: number) => height - bottom - up.share(value) * (height - top - bottom);
+  const parts = up.ticks.flatMap((tick) => [
+    line(left, y(tick), WIDTH - right, y(tick), '#e2e8f0', 1),
+    `<text x="${left - 6}" y="${(y(tick) + 4).toFixed(1)}" text-anchor="end" ${FONT}>${short(tick)}</text>`,
   ]);
+  for (const tick of across.ticks)
+    parts.push(
+      `<text x="${x(tick).toFixed(1)}" y="${height - bottom + 16}" text-anchor="middle" ${FONT}>${short(tick)}</text>`,
+    );
   series.forEach(({ name, points: own }, i) => {
     const colour = COLOURS[i % COLOURS.length]!;
     const path = own.map(([px, py]) => `${x(px).toFixed(1)},${y(py).toFixed(1)}`).join(' ');
-    parts.push(`<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`);
+    const dashes = i < COLOURS.length ? '' : ' stroke-dasharray="5 3"';
+    parts.push(`<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"${dashes}/>`);
     if (own.length <= 40)
       for (const [px, py] of own)
         parts.push(`<circle cx="${x(px).toFixed(1)}" cy="${y(py).toFixed(1)}" r="3" fill="${colour}"/>`);
     const legendY = top + 10 + i * 18;
-    parts.push(line(WIDTH - right + 15, legendY, WIDTH - right + 35, legendY, colour, 3));
+    parts.push(
+      `<path d="M${WIDTH - right + 15} ${legendY}h20" fill="none" stroke="${colour}" stroke-width="3"${dashes}/>`,
+    );
     parts.push(`<text x="${WIDTH - right + 41}" y="${legendY + 4}" ${FONT}>${escape(name)}</text>`);
   });
   parts.push(`<text x="${left}" y="${height - 10}" ${FONT}>${escape(axes.x)}</text>`);

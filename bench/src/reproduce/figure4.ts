@@ -41,9 +41,15 @@ export const figure4: Experiment = {
       .filter(({ seed }) => seed === seeds[0])
       .map(({ way, curve }) => ({
         name: way,
-        points: curve.map(([seconds, accuracy]): [number, number] => [seconds, 100 * (1 - accuracy)]),
+        points: curve
+          .filter(([seconds]) => seconds > 0)
+          .map(([seconds, accuracy]): [number, number] => [seconds, 100 * (1 - accuracy)]),
       }));
-    const axes = { x: `seconds; steps padded to ${paddingMs} ms, seed ${seeds[0]}`, y: 'test error, %' };
+    const axes = {
+      x: `seconds; steps padded to ${paddingMs} ms, seed ${seeds[0]}`,
+      y: 'test error, %',
+      log: 'x' as const,
+    };
     return { rows, charts: { figure4: lineChart('Test error over time', axes, series) }, data: { runs } };
   },
 };

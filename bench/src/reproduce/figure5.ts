@@ -34,6 +34,7 @@ export const figure5: Experiment = {
     const axes = {
       x: `workers; steps padded to ${paddingMs} ms, median of ${seeds.length} seeds`,
       y: `seconds to ${100 * TARGET_ACCURACY} % test accuracy`,
+      log: 'both' as const,
     };
     return { rows, charts: { figure5: lineChart('Time to a fixed accuracy', axes, series) }, data: { runs } };
   },
