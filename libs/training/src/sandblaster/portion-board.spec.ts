@@ -65,6 +65,23 @@ describe('PortionBoard', () => {
     expect(without.counts.backups).toBe(0);
   });
 
+  it('loses no more to a worker that is five times slower than what it does not do, where portions are small', () => {
+    // Over several numbers of portions, for where the slow one is at the end of an evaluation is chance.
+    const run = (slowest: number, backups: boolean) => {
+      let ms = 0;
+      for (let portions = 70; portions < 90; portions += 3) {
+        const clock = { ms: 0 };
+        const board = new PortionBoard(portions, () => clock.ms, { backups });
+        const speedMs = { a: 20, b: 20, c: 20, d: slowest };
+        ms += [0, 1, 2].map((evaluation) => evaluate(board, clock, evaluation, speedMs).ms).at(-1)!;
+      }
+      return ms;
+    };
+    const least = (4 / 3.2) * run(20, true);
+    expect(run(100, true)).toBeLessThan(1.03 * least);
+    expect(run(100, false)).toBeGreaterThan(1.03 * least);
+  });
+
   it('does not give a worker a copy of what it holds, nor anybody a copy before the deadline', () => {
     const clock = { ms: 0 };
     const board = new PortionBoard(2, () => clock.ms);
