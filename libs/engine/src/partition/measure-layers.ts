@@ -6,14 +6,17 @@ import type { Batch } from '../step/batch.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { PartitionRunner } from './partition-runner.ts';
 
-/** Costs are of so many examples, measured on fewer. */
+/** Costs are of so many examples. They are the difference of two runs: what a run costs whatever its rows is mostly JavaScript, which compiled steps do without. */
 const EXAMPLES = 64;
-const ROWS = 8;
+const FEW = 2;
+const MORE = 18;
+/** Of a layer that costs less than can be told. */
+const LEAST_MS = 0.01;
 /** Once measuring has taken so long, each further layer is timed once only. */
 const PATIENCE_MS = 400;
 
 /**
- * What each layer costs in this thread, ms: forward and backward of 64 examples, the layer by itself, op by op. The loss is part of the layer that puts out what it is of. One
+ * What each layer costs, ms of CPU time (a machine is often shared): forward and backward of 64 examples, the layer by itself, op by op. The loss is part of the layer that puts out what it is of. One
  * layer's parameters are in memory at a time, beside the initial ones.
  */
 export async function measureLayers(
@@ -25,39 +28,37 @@ export async function measureLayers(
   // Every layer a partition of its own.
   const assignment = Object.fromEntries(layers.map((layer, i) => [layer, i]));
   const plan = { topology, assignment, layout, dataset, loss, metrics: { metrics: [], topK: 5 }, objective: {} };
-  const batch = emptyBatch(dataset);
   const gradient = sharedVector(layout.length);
   const costs: Record<string, number> = {};
   const began = performance.now();
   for await (const model of SegmentModel.each(plan, () => true)) {
     const runner = new PartitionRunner(tensorflow, [model], layout, false);
-    const zeros = (shapes: SegmentModel['inputShapes']) =>
-      shapes.map((shape) => new Float32Array(shape.reduce((size, n) => size * n, ROWS)));
-    const once = () => {
-      const start = performance.now();
-      runner.stepOnce(
-        model.segment.index,
-        { parameters: initial, batch, inputs: zeros(model.inputShapes), weight: 1, seed: 0 },
-        zeros(model.outputShapes),
-        gradient,
-      );
-      return performance.now() - start;
+    const cpuMs = (rows: number) => {
+      const zeros = (shapes: SegmentModel['inputShapes']) =>
+        shapes.map((shape) => new Float32Array(shape.reduce((size, n) => size * n, rows)));
+      const [inputs, pulls] = [zeros(model.inputShapes), zeros(model.outputShapes)];
+      const batch = emptyBatch(dataset, rows);
+      const start = process.cpuUsage();
+      runner.stepOnce(model.segment.index, { parameters: initial, batch, inputs, weight: 1, seed: 0 }, pulls, gradient);
+      const { user, system } = process.cpuUsage(start);
+      return (user + system) / 1e3;
     };
     // The first run of an op looks for its kernel.
-    once();
-    let best = once();
-    if (performance.now() - began < PATIENCE_MS) best = Math.min(best, once());
-    costs[model.segment.layers[0]!] = (best * EXAMPLES) / ROWS;
+    cpuMs(MORE);
+    const repeats = performance.now() - began < PATIENCE_MS ? 3 : 1;
+    const best = (rows: number) => Math.min(...Array.from({ length: repeats }, () => cpuMs(rows)));
+    const slope = (best(MORE) - best(FEW)) / (MORE - FEW);
+    costs[model.segment.layers[0]!] = Math.max(LEAST_MS, slope * EXAMPLES);
     runner.dispose();
   }
   return costs;
 }
 
-function emptyBatch({ featureShape, featureType, labelKind, labelWidth }: DatasetSummary): Batch {
-  const size = featureShape.reduce((product, n) => product * n, ROWS);
+function emptyBatch({ featureShape, featureType, labelKind, labelWidth }: DatasetSummary, rows: number): Batch {
+  const size = featureShape.reduce((product, n) => product * n, rows);
   return {
-    count: ROWS,
+    count: rows,
     features: featureType === 'uint8' ? new Uint8Array(size) : new Float32Array(size),
-    labels: labelKind === 'class' ? new Int32Array(ROWS) : new Float32Array(ROWS * labelWidth),
+    labels: labelKind === 'class' ? new Int32Array(rows) : new Float32Array(rows * labelWidth),
   };
 }
