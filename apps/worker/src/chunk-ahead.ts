@@ -1,6 +1,7 @@
 import type { ChunkTask } from '@downpour/contracts';
 import { chunkBounds } from '@downpour/contracts';
 import type { Examples, TakenChunk } from '@downpour/training';
+import { chunkExamples } from './chunk-examples.ts';
 import type { HeldTask, WorkerVerbs } from './ports.ts';
 import type { ServedJob } from './served-job.ts';
 import type { ServedJobs } from './served-jobs.ts';
@@ -95,14 +96,15 @@ export class ChunkAhead {
 
   async #fetch(job: ServedJob, task: ChunkTask): Promise<Examples> {
     const { chunks, spec } = job.plan;
-    const bounds = chunkBounds(chunks, task.chunk);
     // The same examples in every evaluation.
     if (spec.strategy.kind === 'sandblaster')
       return job.portions.get(task.chunk, () =>
-        this.#verbs.fetchExamples(job.plan, { split: 'train', order: null, ...bounds }, job.abort.signal),
+        this.#verbs.fetchExamples(
+          job.plan,
+          { split: 'train', order: null, ...chunkBounds(chunks, task.chunk) },
+          job.abort.signal,
+        ),
       );
-    const order = { seed: chunks.seed, epoch: task.epoch };
-    const request = { split: 'train', order, ...bounds } as const;
-    return this.#verbs.fetchExamples(job.plan, request, job.abort.signal);
+    return chunkExamples(this.#verbs, job.plan, task, job.abort.signal);
   }
 }

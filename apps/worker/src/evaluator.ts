@@ -2,16 +2,16 @@ import type { EvaluateTask, Evaluation } from '@downpour/contracts';
 import { objects } from '@downpour/contracts';
 import { metricValues } from '@downpour/models/topology';
 import type { Logger } from '@downpour/platform';
-import type { PulledParameters } from '@downpour/training';
+import { evaluatedSplit } from './evaluate-split.ts';
 import type { HeldTask, WorkerVerbs } from './ports.ts';
 import { isDeterministic, MAX_DELIVERIES, problemEvent } from './problems.ts';
 import type { ServedJob } from './served-job.ts';
 import type { ServedJobs } from './served-jobs.ts';
 
-/** Examples of one evaluation step: large enough for TensorFlow's threads, small enough for a 1 MB server's slices. */
-const RUN_EXAMPLES = 1000;
 /** How long the plan of a task's job may lag behind the task. */
 const PLAN_WAIT_MS = 2000;
+/** Of a model that is cut only a leader can evaluate: how long a task stays with another worker. */
+const NOT_MINE_MS = 200;
 
 /** Does evaluation tasks: fresh parameters, the whole test split, an `evaluation` event; with `final` the model's files first. */
 export class Evaluator {
@@ -38,6 +38,10 @@ export class Evaluator {
       return;
     }
     const signal = AbortSignal.any([job.abort.signal, stop]);
+    if (!job.evaluates) {
+      await new Promise((resolve) => setTimeout(resolve, NOT_MINE_MS));
+      return await held.giveBack({ untried: true });
+    }
     try {
       await job.use(() => this.#evaluate(job, held.task, signal));
       await held.done();
@@ -57,45 +61,17 @@ export class Evaluator {
   async #evaluate(job: ServedJob, task: EvaluateTask, signal: AbortSignal): Promise<void> {
     const { plan } = job;
     const began = performance.now();
-    const [client, replica] = await Promise.all([job.parameters(), job.replica()]);
-    const fresh: PulledParameters = {
-      vector: new Float32Array(plan.layout.length),
-      versions: plan.shards.map(() => -1),
-    };
-    const { vector } = await client.pull(fresh, signal, { exact: true });
-
-    const { trainExamples, testExamples } = plan.dataset.summary;
-    const split = testExamples > 0 ? 'test' : 'train';
-    const count = testExamples > 0 ? testExamples : trainExamples;
-    const run = (begin: number) => {
-      const end = Math.min(begin + RUN_EXAMPLES, count);
-      const examples = this.#verbs.fetchExamples(plan, { split, order: null, begin, end }, signal);
-      examples.catch(() => undefined); // Awaited in its turn.
-      return examples;
-    };
-    const sums = { loss: 0, correct: 0, known: true, metrics: [] as number[], examples: 0 };
-    let next = run(0);
-    for (let begin = 0; begin < count; begin += RUN_EXAMPLES) {
-      const examples = await next;
-      if (begin + RUN_EXAMPLES < count) next = run(begin + RUN_EXAMPLES);
-      const part = await replica.evaluate(vector, examples);
-      signal.throwIfAborted();
-      sums.loss += part.lossSum;
-      sums.examples += part.examples;
-      part.metrics.forEach((value, i) => (sums.metrics[i] = (sums.metrics[i] ?? 0) + value));
-      if (part.correct === null) sums.known = false;
-      else sums.correct += part.correct;
-    }
+    const { sums, wholeVector } = await job.evaluate(signal);
     const metrics = metricValues(plan.spec, sums.metrics, sums.examples);
     const evaluation: Evaluation = {
-      loss: finite(sums.loss / sums.examples),
-      accuracy: sums.known ? sums.correct / sums.examples : null,
+      loss: finite(sums.lossSum / sums.examples),
+      accuracy: sums.correct === null ? null : sums.correct / sums.examples,
       metrics: Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, finite(value)])),
       examples: sums.examples,
       epoch: task.epoch,
       at: new Date().toISOString(),
     };
-    if (task.final) await this.#export(job, vector);
+    if (task.final) await this.#export(job, await wholeVector());
     await this.#verbs.publish(job.jobId, {
       type: 'evaluation',
       at: evaluation.at,
@@ -104,7 +80,7 @@ export class Evaluator {
       instance: this.#instance,
     });
     const ms = Math.round(performance.now() - began);
-    this.#log.info({ job: job.jobId, ...evaluation, final: task.final, split, ms }, 'Evaluated');
+    this.#log.info({ job: job.jobId, ...evaluation, final: task.final, split: evaluatedSplit(plan), ms }, 'Evaluated');
   }
 
   async #export(job: ServedJob, vector: Float32Array): Promise<void> {

@@ -1,6 +1,16 @@
-import type { ChunkTask, EvaluateTask, ExamplesRequest, JobEvent, JobPlan, PrepareReply } from '@downpour/contracts';
+import type {
+  ChunkTask,
+  CrossingRequest,
+  EvaluateTask,
+  ExamplesRequest,
+  GroupWorkReply,
+  GroupWorkRequest,
+  JobEvent,
+  JobPlan,
+  PrepareReply,
+} from '@downpour/contracts';
 import { chunksInEpoch } from '@downpour/contracts';
-import type { Examples, Replica } from '@downpour/training';
+import type { Examples, PartitionCompute, Replica } from '@downpour/training';
 import { FakeParameters, LinearReplica } from '@downpour/training/fakes';
 import type { HeldTask, TaskQueue, WorkerVerbs } from './ports.ts';
 
@@ -77,7 +87,7 @@ export class FakeCluster implements WorkerVerbs {
     return this.chunks.get(jobId)!;
   }
 
-  async openParameters(plan: JobPlan) {
+  async openParameters(plan: JobPlan, _partition?: number): ReturnType<WorkerVerbs['openParameters']> {
     const fake = this.parameters.get(plan.jobId)!;
     return {
       pull: fake.pull.bind(fake),
@@ -93,6 +103,18 @@ export class FakeCluster implements WorkerVerbs {
       evaluate: fake.evaluate.bind(fake),
       dispose: async () => void this.disposed.push(plan.jobId),
     };
+  }
+
+  openPartition(_: JobPlan, partition: number): Promise<PartitionCompute> {
+    return Promise.reject(new Error(`Partition ${partition} is not part of the fake`));
+  }
+
+  askMember(instance: string, _: GroupWorkRequest, __: AbortSignal): Promise<GroupWorkReply> {
+    return Promise.reject(new Error(`${instance} is not part of the fake`));
+  }
+
+  sendCrossing(instance: string, _: CrossingRequest, __: Float32Array, ___: AbortSignal): Promise<void> {
+    return Promise.reject(new Error(`${instance} is not part of the fake`));
   }
 
   async fetchExamples(

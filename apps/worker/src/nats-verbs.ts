@@ -1,14 +1,25 @@
 import type {
   ChunkTask,
+  CrossingRequest,
   ExamplesReply,
   ExamplesRequest,
+  GroupWorkReply,
+  GroupWorkRequest,
   JobEvent,
   JobPlan,
   ParameterLayout,
   PrepareReply,
   PrepareRequest,
 } from '@downpour/contracts';
-import { DownpourError, examplesReplySchema, objects, subjects } from '@downpour/contracts';
+import {
+  crossingReplySchema,
+  DownpourError,
+  examplesReplySchema,
+  groupWorkReplySchema,
+  objects,
+  partitionView,
+  subjects,
+} from '@downpour/contracts';
 import type { Engine } from '@downpour/engine';
 import { inSharedMemory } from '@downpour/engine';
 import type { ChunkQueues, EventBus, ObjectStore, PlanWatcher, PushPublisher, RequestClient } from '@downpour/nats';
@@ -16,9 +27,12 @@ import { NatsParameterClient, releaseReceived } from '@downpour/nats';
 import type { Logger } from '@downpour/platform';
 import type { TensorFrame } from '@downpour/tensor';
 import { asFloat32, asInt32, asUint8, requireTensor } from '@downpour/tensor';
-import type { Examples } from '@downpour/training';
+import type { Examples, PartitionCompute } from '@downpour/training';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkExamples } from './examples-reply.ts';
+import { crossesShort, sentValues } from './group/crossing-values.ts';
+import { PaddedPartition } from './group/padded-partition.ts';
+import { PartitionPlans } from './group/partition-plans.ts';
 import { vectorOfWeights } from './initial-weights.ts';
 import { PaddedReplica } from './padded-replica.ts';
 import { PortionQueue } from './portion-queue.ts';
@@ -26,6 +40,9 @@ import type { TaskQueue, WorkerVerbs } from './ports.ts';
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 3000;
+/** A member of a group that has not heard of the work yet will in a moment. */
+const MEMBER_RETRY_MS = 5;
+const MAX_MEMBER_RETRY_MS = 500;
 /** A request without an answer for so long is sent again; a sharder that is loading the data set says so every second. */
 const EXAMPLES_SILENCE_MS = 10_000;
 /** Shorter than the coordinator takes such news for old (libs/jobs, job-tracker.ts). */
@@ -64,17 +81,61 @@ export class NatsVerbs implements WorkerVerbs {
     return this.#parts.chunks.open(jobId);
   }
 
-  async openParameters(plan: JobPlan) {
+  async openParameters(plan: JobPlan, partition?: number) {
     const { requests, publisher, plans, instance, outstandingPushes: window } = this.#parts;
-    return new NatsParameterClient({ requests, publisher, plans, plan, instance, window });
+    const seen =
+      partition === undefined
+        ? { plans, plan }
+        : { plans: new PartitionPlans(plans, partition), plan: partitionView(plan, partition) };
+    return new NatsParameterClient({ requests, publisher, ...seen, instance, window });
+  }
+
+  async openPartition(plan: JobPlan, partition: number): Promise<PartitionCompute> {
+    const { engine, stepPaddingMs } = this.#parts;
+    const compute = await engine.partition({ ...plan, cut: plan.cut! }, partition, { onFallback: this.#tellFallback(plan) });
+    return stepPaddingMs > 0 ? new PaddedPartition(compute, plan.cut!, stepPaddingMs) : compute;
+  }
+
+  askMember(instance: string, request: GroupWorkRequest, signal: AbortSignal): Promise<GroupWorkReply> {
+    return this.#untilAnswered(signal, async () => {
+      const options = { signal, reply: groupWorkReplySchema };
+      const { header } = await this.#parts.requests.request(subjects.groupWork(instance), request, undefined, options);
+      return header;
+    });
+  }
+
+  sendCrossing(instance: string, header: CrossingRequest, values: Float32Array, signal: AbortSignal): Promise<void> {
+    const { requests, plans } = this.#parts;
+    const encoding = plans.current(header.jobId)?.spec.encoding;
+    const tensors = sentValues(values, encoding !== undefined && crossesShort(encoding));
+    return this.#untilAnswered(signal, async () => {
+      const options = { signal, reply: crossingReplySchema, slices: true };
+      await requests.request(subjects.crossing(instance), header, tensors, options);
+    });
+  }
+
+  /** A member that is away comes back, or the group changes, which aborts the signal. */
+  async #untilAnswered<Answer>(signal: AbortSignal, ask: () => Promise<Answer>): Promise<Answer> {
+    for (let pauseMs = MEMBER_RETRY_MS; ; pauseMs = Math.min(2 * pauseMs, MAX_MEMBER_RETRY_MS)) {
+      try {
+        return await ask();
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof DownpourError) || !PASSING.has(error.code)) throw error;
+        await sleep(pauseMs, undefined, { signal });
+      }
+    }
   }
 
   async openReplica(plan: JobPlan) {
     const { engine, stepPaddingMs } = this.#parts;
-    const onFallback = (reason: string) =>
-      this.#parts.log.warn({ job: plan.jobId, reason }, 'The model runs op by op: it could not be compiled');
-    const replica = await engine.replica(plan, { onFallback });
+    const replica = await engine.replica(plan, { onFallback: this.#tellFallback(plan) });
     return stepPaddingMs > 0 ? new PaddedReplica(replica, stepPaddingMs) : replica;
+  }
+
+  #tellFallback({ jobId }: JobPlan) {
+    return (reason: string) =>
+      this.#parts.log.warn({ job: jobId, reason }, 'The model runs op by op: it could not be compiled');
   }
 
   async fetchExamples(

@@ -8,6 +8,7 @@ import type {
   PrepareRequest,
 } from '@downpour/contracts';
 import type { Examples, ParameterClient, Replica } from '@downpour/training';
+import type { GroupLinks } from './group/ports.ts';
 
 /** A task of a JetStream work queue in this process's hands. The adapter tells the queue at an interval that it is still worked on. */
 export interface HeldTask<Task> {
@@ -28,10 +29,11 @@ export interface TaskQueue<Task> {
 }
 
 /** The worker's verbs: all it asks of NATS and TensorFlow. `nats-verbs.ts` and `engine` are behind them, fakes in tests. */
-export interface WorkerVerbs {
+export interface WorkerVerbs extends GroupLinks {
   /** `plan` says whether they come from a queue or, of a sandblaster job, from its coordinator. */
   openChunks(jobId: string, plan: JobPlan): Promise<TaskQueue<ChunkTask>>;
-  openParameters(plan: JobPlan): Promise<ParameterClient & { close(): Promise<void> }>;
+  /** With a partition: of its own variables, as its view of the plan has them. */
+  openParameters(plan: JobPlan, partition?: number): Promise<ParameterClient & { close(): Promise<void> }>;
   openReplica(plan: JobPlan): Promise<Replica>;
   /** Waits, with growing pauses, while no data sharder answers. Rejects with what a sharder says is wrong. */
   fetchExamples(

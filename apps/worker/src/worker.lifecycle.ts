@@ -1,7 +1,9 @@
+import { DownpourError } from '@downpour/contracts';
 import type { Engine } from '@downpour/engine';
 import type { EvaluationQueue, Membership, PlanWatcher } from '@downpour/nats';
 import type { ServiceContext } from '@downpour/platform';
 import { memberOf } from '@downpour/platform';
+import type { GroupSeat } from './group/group-seat.ts';
 import type { WorkerVerbs } from './ports.ts';
 import { Worker } from './worker.ts';
 import type { WorkerConfig } from './worker.config.ts';
@@ -32,6 +34,12 @@ export class WorkerLifecycle {
   /** As Worker.holds. */
   holds(jobId: string): boolean {
     return this.#worker?.holds(jobId) ?? false;
+  }
+
+  /** As Worker.seat. */
+  seat(jobId: string): GroupSeat {
+    if (!this.#worker) throw new DownpourError('unavailable', 'This worker has not joined yet');
+    return this.#worker.seat(jobId);
   }
 
   async start(): Promise<void> {

@@ -26,6 +26,7 @@ import { Module } from '@nestjs/common';
 import type { DynamicModule } from '@nestjs/common';
 import { WORKER_VERBS } from './ports.ts';
 import { NatsVerbs } from './nats-verbs.ts';
+import { GroupController } from './group/group.controller.ts';
 import { HoldsController } from './holds.controller.ts';
 import { PrepareController } from './prepare.controller.ts';
 import type { WorkerConfig } from './worker.config.ts';
@@ -71,7 +72,7 @@ export class WorkerModule {
     return {
       module: WorkerModule,
       imports: [NatsModule.forRoot(link)],
-      controllers: [PrepareController, HoldsController],
+      controllers: [PrepareController, HoldsController, GroupController],
       providers: [verbs, lifecycle],
     };
   }

@@ -1,7 +1,9 @@
 import type { JobPlan } from '@downpour/contracts';
+import { DownpourError } from '@downpour/contracts';
 import type { Logger } from '@downpour/platform';
 import { ChunkAhead } from './chunk-ahead.ts';
 import { Evaluator } from './evaluator.ts';
+import type { GroupSeat } from './group/group-seat.ts';
 import type { EvaluationQueuePort, WorkerVerbs } from './ports.ts';
 import { isDeterministic, problemEvent } from './problems.ts';
 import type { ServedJob } from './served-job.ts';
@@ -66,6 +68,13 @@ export class Worker {
     const job = this.#jobs.get(jobId);
     if (job === undefined) return false;
     return job.plan.phase === 'training' || job.busy || this.#ahead.held?.job === job;
+  }
+
+  /** Its place in a group of the job. @throws DownpourError unavailable where it has none, as far as it has heard */
+  seat(jobId: string): GroupSeat {
+    const seat = this.#jobs.get(jobId)?.seat;
+    if (!seat) throw new DownpourError('unavailable', `This worker is in no group of job ${jobId}`);
+    return seat;
   }
 
   onGone(jobId: string): void {

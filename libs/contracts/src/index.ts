@@ -64,6 +64,15 @@ export {
   rangesInWhole,
 } from './partitions.ts';
 export type { CutNode, Group, Groups, ModelCut, PartitionsSpec } from './partitions.ts';
+export {
+  crossingReplySchema,
+  crossingRequestSchema,
+  evaluationSumsSchema,
+  groupWorkReplySchema,
+  groupWorkRequestSchema,
+  groupWorkSchema,
+} from './messages/group.ts';
+export type { CrossingReply, CrossingRequest, GroupWork, GroupWorkReply, GroupWorkRequest } from './messages/group.ts';
 export { pushLogSchema, jobSpecSchema } from './job-spec.ts';
 export type { JobSpec, JobSpecInput, PushLogSpec } from './job-spec.ts';
 export { evaluationMetricSchema, isLowerBetter, metricOf, metricSchema } from './metric.ts';

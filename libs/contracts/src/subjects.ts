@@ -14,6 +14,8 @@ export const subjects = {
   readCapture: (instance: string) => `dp.shard.${instance}.read-capture`,
   /** Core request to one worker. */
   holds: (instance: string) => `dp.worker.${instance}.holds`,
+  groupWork: (instance: string) => `dp.worker.${instance}.group-work`,
+  crossing: (instance: string) => `dp.worker.${instance}.crossing`,
   /** Stateless services, in queue groups. */
   composeCheckpoint: 'dp.shard.compose-checkpoint',
   enqueueEpoch: 'dp.sharder.enqueue-epoch',

@@ -11,6 +11,8 @@ import type {
   TakenChunk,
 } from './ports.ts';
 
+export { FakePartition } from './partition/fakes.ts';
+
 /** A push as a fake parameter server saw it: values copied, for the caller reuses its buffer. */
 export type RecordedPush = Omit<PushRequest, 'gradient' | 'pull'> & { gradient: number[] };
 

@@ -1,6 +1,7 @@
 export { DownpourReplica } from './downpour-replica.ts';
 export { FairShare } from './fair-share.ts';
 export { Lbfgs } from './sandblaster/lbfgs.ts';
+export { PartitionReplica } from './partition/partition-replica.ts';
 export { PortionBoard } from './sandblaster/portion-board.ts';
 export { SandblasterReplica } from './sandblaster/sandblaster-replica.ts';
 export { stepSeed } from './step-seed.ts';

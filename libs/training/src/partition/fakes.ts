@@ -15,7 +15,7 @@ import type {
  */
 export class FakePartition implements PartitionCompute {
   readonly segments: readonly Segment[];
-  readonly kept = new Map<string, Float32Array>();
+  readonly kept = new Map<string, { x: Float32Array; slope: number }>();
   mostKept = 0;
   readonly order: string[] = [];
   readonly #place: (segment: number) => number;
@@ -34,7 +34,7 @@ export class FakePartition implements PartitionCompute {
     for (const input of call.inputs) input.forEach((value, i) => (x[i]! += value));
     const y = x.map((value) => value * parameters[this.#place(call.segment)]!);
     this.order.push(`f${call.segment}.${microBatch}`);
-    if (training) this.kept.set(`${call.segment}.${microBatch}`, x);
+    if (training) this.kept.set(`${call.segment}.${microBatch}`, { x, slope: weight / (end - begin) });
     this.mostKept = Math.max(this.mostKept, this.kept.size);
     const sum = y.reduce((total, value) => total + value, 0);
     return Promise.resolve({
@@ -54,11 +54,12 @@ export class FakePartition implements PartitionCompute {
     gradient,
   }: BackwardCall): Promise<Float32Array[]> {
     const segment = this.segments[index]!;
-    const x = this.kept.get(`${index}.${microBatch}`);
-    if (!x) throw new Error('Nothing is kept of this forward');
+    const kept = this.kept.get(`${index}.${microBatch}`);
+    if (!kept) throw new Error('Nothing is kept of this forward');
+    const { x, slope } = kept;
     this.kept.delete(`${index}.${microBatch}`);
     this.order.push(`b${index}.${microBatch}`);
-    const dy = new Float32Array(x.length).fill(segment.holdsLoss ? 1 / ROWS : 0);
+    const dy = new Float32Array(x.length).fill(segment.holdsLoss ? slope : 0);
     for (const each of outputGradients) each.forEach((value, i) => (dy[i]! += value));
     const place = this.#place(index);
     x.forEach((value, i) => (gradient[place]! += value * dy[i]!));
