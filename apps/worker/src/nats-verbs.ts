@@ -203,7 +203,8 @@ export class NatsVerbs implements WorkerVerbs {
     const initial = spec.initialWeights === undefined ? drawn : await this.#weights(spec.initialWeights, layout);
     const bytes = new Uint8Array(initial.buffer, initial.byteOffset, initial.byteLength);
     await store.put(objects.initialParameters(jobId), bytes);
-    return { type: 'prepared', v: 1, jobId, topology, layout, loss, ...(cut ? { cut } : {}) };
+    if (cut) await store.put(objects.modelCut(jobId), new TextEncoder().encode(JSON.stringify(cut)));
+    return { type: 'prepared', v: 1, jobId, topology, layout, loss, ...(cut && { cut }) };
   }
 
   async #weights(id: string, layout: ParameterLayout): Promise<Float32Array> {

@@ -13,6 +13,7 @@ import type {
   JobSpecInput,
   JobState,
   Member,
+  ModelGraph,
   Problem,
   WeightsRecord,
 } from '@downpour/contracts';
@@ -74,6 +75,11 @@ export class GatewayClient {
   /** The account of the job's pushes: per shard, and summed up. */
   ledger(id: string): Promise<JobLedger> {
     return this.json(`/v1/jobs/${id}/ledger`);
+  }
+
+  /** How the model of a job with `partitions` is cut. */
+  graph(id: string): Promise<ModelGraph> {
+    return this.json(`/v1/jobs/${id}/graph`);
   }
 
   async unfinishedJobs(): Promise<JobRecord[]> {

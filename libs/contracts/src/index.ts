@@ -53,17 +53,19 @@ export { controlSchema } from './messages/control.ts';
 export type { ControlHeader } from './messages/control.ts';
 export {
   cutNodeSchema,
+  graphOf,
   groupSchema,
   groupsSchema,
   MAX_PARTITIONS,
   modelCutSchema,
+  modelGraphSchema,
   PARTITION_DEVICE,
   partitionLayout,
   partitionsSpecSchema,
   rangesInPartition,
   rangesInWhole,
 } from './partitions.ts';
-export type { CutNode, Group, Groups, ModelCut, PartitionsSpec } from './partitions.ts';
+export type { CutNode, Group, Groups, ModelCut, ModelGraph, PartitionsSpec } from './partitions.ts';
 export {
   crossingReplySchema,
   crossingRequestSchema,

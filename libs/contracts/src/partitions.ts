@@ -73,6 +73,54 @@ export const modelCutSchema = z
   .meta({ id: 'ModelCut' });
 export type ModelCut = z.infer<typeof modelCutSchema>;
 
+/** What the cut of a job's model comes to: GET /v1/jobs/:id/graph. */
+export const modelGraphSchema = z
+  .strictObject({
+    partitions: z.array(
+      z.strictObject({
+        partition: partitionIndex,
+        layers: z.int().min(0),
+        parameters: z.int().min(0),
+        costMs: z.number().min(0).describe('Forward and backward of 64 examples'),
+      }),
+    ),
+    nodes: modelCutSchema.shape.nodes,
+    edges: z
+      .array(
+        z.strictObject({
+          layer: z.string().describe('Its output crosses'),
+          from: partitionIndex,
+          to: partitionIndex,
+          bytes: z.int().min(0).describe('For one example, there; as many come back as its gradient'),
+        }),
+      )
+      .describe('Each tensor crosses once to each partition that reads it'),
+  })
+  .meta({ id: 'ModelGraph' });
+export type ModelGraph = z.infer<typeof modelGraphSchema>;
+
+export function graphOf({ partitions, nodes }: ModelCut): ModelGraph {
+  const of = new Map(nodes.map(({ layer, partition }) => [layer, partition]));
+  const edges = nodes.flatMap(({ layer, partition: from, outputBytes: bytes }) => {
+    const readers = nodes.filter(({ inputs }) => inputs.includes(layer)).map((node) => of.get(node.layer)!);
+    return [...new Set(readers)].filter((to) => to !== from).map((to) => ({ layer, from, to, bytes }));
+  });
+  return {
+    partitions: Array.from({ length: partitions }, (_, partition) => {
+      const own = nodes.filter((node) => node.partition === partition);
+      const sum = (value: (node: CutNode) => number) => own.reduce((total, node) => total + value(node), 0);
+      return {
+        partition,
+        layers: own.length,
+        parameters: sum((node) => node.parameters),
+        costMs: sum((node) => node.costMs),
+      };
+    }),
+    nodes,
+    edges,
+  };
+}
+
 /** Workers that are one replica together, by partition. The first leads: it takes the chunks. `generation` grows with each change of members and fences the ones before. */
 export const groupSchema = z.strictObject({
   group: z.int().min(0),

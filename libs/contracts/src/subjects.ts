@@ -53,6 +53,8 @@ export const objects = {
   snapshotPrefix: (jobId: string) => `jobs/${jobId}/snapshots/`,
   modelTopology: (jobId: string) => `jobs/${jobId}/model.json`,
   modelWeights: (jobId: string) => `jobs/${jobId}/weights.bin`,
+  /** How the model is cut (ModelCut as JSON), where it is. */
+  modelCut: (jobId: string) => `jobs/${jobId}/cut.json`,
   checkpointModel: (jobId: string, checkpoint: number) => `jobs/${jobId}/checkpoints/${checkpoint}/model.safetensors`,
   checkpointManifest: (jobId: string, checkpoint: number) => `jobs/${jobId}/checkpoints/${checkpoint}/manifest.json`,
   checkpointPrefix: (jobId: string, checkpoint: number) => `jobs/${jobId}/checkpoints/${checkpoint}/`,

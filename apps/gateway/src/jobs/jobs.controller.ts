@@ -1,4 +1,4 @@
-import type { JobLedger, JobSpec, JobState, StrategySpec } from '@downpour/contracts';
+import type { JobLedger, JobSpec, JobState, ModelGraph, StrategySpec } from '@downpour/contracts';
 import { jobSpecSchema, ledgerOf, strategySchema } from '@downpour/contracts';
 import { Controller, Get, Headers, HttpCode, Inject, Param, Post, Put, Query, Req, Res } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -13,6 +13,7 @@ import type { JobView } from './job-view.ts';
 import { viewOf } from './job-view.ts';
 import { JobsService } from './jobs.service.ts';
 import { modelArchive } from './model-archive.ts';
+import { modelGraph } from './model-graph.ts';
 import { OpenStreams } from './open-streams.ts';
 
 @Controller('v1/jobs')
@@ -105,6 +106,11 @@ export class JobsController {
       .header('content-type', 'application/zip')
       .header('content-disposition', `attachment; filename="${id}.zip"`)
       .send(archive);
+  }
+
+  @Get(':id/graph')
+  async graph(@Param('id') id: string): Promise<ModelGraph> {
+    return modelGraph(await this.#jobs.get(id), this.#ports.blobs);
   }
 
   @Get(':id/ledger')

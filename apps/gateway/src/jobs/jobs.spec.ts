@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { objects } from '@downpour/contracts';
-import type { JobEvent, JobRecord } from '@downpour/contracts';
+import type { JobEvent, JobRecord, ModelGraph } from '@downpour/contracts';
 import { until } from '@downpour/testing';
 import { unzipSync } from 'fflate';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -252,6 +252,47 @@ describe('GET /v1/jobs/:id/model', () => {
     expect(Object.keys(files)).toEqual(['model.json', 'weights.bin']);
     expect(Buffer.from(files['model.json'] ?? []).toString()).toBe('{"format":"layers-model"}');
     expect(weights.equals(files['weights.bin'] ?? new Uint8Array())).toBe(true);
+  });
+});
+
+describe('GET /v1/jobs/:id/graph', () => {
+  const graphOfJob = (id: string) => harness.fetch(`/v1/jobs/${id}/graph`);
+
+  it('says that a model is not cut, or not yet', async () => {
+    const { id } = await harness.submit();
+    expect(await problemOf(await graphOfJob(id))).toMatchObject({
+      status: 409,
+      detail: expect.stringMatching(/no partitions/) as unknown,
+    });
+    const cut = await harness.submit({ ...SPEC, partitions: { count: 2 } });
+    expect(await problemOf(await graphOfJob(cut.id))).toMatchObject({
+      status: 409,
+      detail: expect.stringMatching(/when the job is prepared/) as unknown,
+    });
+  });
+
+  it('adds up partitions and names each tensor once for each partition that reads it', async () => {
+    const { id } = await harness.submit({ ...SPEC, partitions: { count: 3 } });
+    const node = (layer: string, partition: number, inputs: string[]) => ({
+      layer,
+      className: 'Dense',
+      partition,
+      inputs,
+      parameters: 10,
+      costMs: 0.5,
+      outputBytes: 40,
+    });
+    const nodes = [node('a', 0, ['input']), node('b', 1, ['a']), node('c', 1, ['a']), node('d', 2, ['a', 'b', 'c'])];
+    const cut = { partitions: 3, nodes, variables: [] };
+    await harness.objects.put(objects.modelCut(id), Buffer.from(JSON.stringify(cut)));
+    const graph = (await (await graphOfJob(id)).json()) as ModelGraph;
+    expect(graph.partitions[1]).toEqual({ partition: 1, layers: 2, parameters: 20, costMs: 1 });
+    expect(graph.edges.map(({ layer, from, to }) => `${layer} ${from}>${to}`)).toEqual([
+      'a 0>1',
+      'a 0>2',
+      'b 1>2',
+      'c 1>2',
+    ]);
   });
 });
 

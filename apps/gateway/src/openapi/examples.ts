@@ -7,10 +7,11 @@ import type {
   JobEvent,
   JobLedger,
   JobSpecInput,
+  ModelGraph,
   Problem,
   WeightsRecord,
 } from '@downpour/contracts';
-import { jobSpecSchema } from '@downpour/contracts';
+import { graphOf, jobSpecSchema } from '@downpour/contracts';
 import { builtInSummary } from '@downpour/datasets';
 import type { JobView } from '../jobs/job-view.ts';
 
@@ -298,3 +299,28 @@ export const problems = {
     code: 'unavailable',
   },
 } as const satisfies Record<string, Problem>;
+
+export const modelGraphExample: ModelGraph = graphOf({
+  partitions: 2,
+  nodes: [
+    {
+      layer: 'hidden',
+      className: 'Dense',
+      partition: 0,
+      inputs: ['input'],
+      parameters: 401_920,
+      costMs: 1.9,
+      outputBytes: 2048,
+    },
+    {
+      layer: 'output',
+      className: 'Dense',
+      partition: 1,
+      inputs: ['hidden'],
+      parameters: 5130,
+      costMs: 0.1,
+      outputBytes: 40,
+    },
+  ],
+  variables: [0, 0, 1, 1],
+});

@@ -1,9 +1,9 @@
-import { jobEventSchema, jobLedgerSchema, jobSpecSchema, strategySchema } from '@downpour/contracts';
+import { jobEventSchema, jobLedgerSchema, jobSpecSchema, modelGraphSchema, strategySchema } from '@downpour/contracts';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { jobListQuerySchema } from '../jobs/job-queries.ts';
 import { jobViewSchema } from '../jobs/job-view.ts';
-import { eventStream, job, jobLedger, kerasJob, mnistJob, tunedJob } from './examples.ts';
+import { eventStream, job, jobLedger, kerasJob, mnistJob, modelGraphExample, tunedJob } from './examples.ts';
 import { jsonResponse, problemResponses } from './responses.ts';
 
 const id = z.string().meta({ description: 'Id of the job', example: job.id });
@@ -167,6 +167,20 @@ export const jobPaths: ZodOpenApiPathsObject = {
           description: 'The zip',
           content: { 'application/zip': { schema: z.string().meta({ format: 'binary' }) } },
         },
+        ...problemResponses('missing', 'conflict', 'unavailable'),
+      },
+    },
+  },
+  '/v1/jobs/{id}/graph': {
+    get: {
+      tags,
+      operationId: 'getGraph',
+      summary: 'How the model of a job is cut',
+      description:
+        'Of a job with `partitions`: its layers with partition, parameters, measured cost and bytes; the edges that cross from partition to partition; what each partition comes to.',
+      requestParams,
+      responses: {
+        '200': jsonResponse('The graph', modelGraphSchema, modelGraphExample),
         ...problemResponses('missing', 'conflict', 'unavailable'),
       },
     },
