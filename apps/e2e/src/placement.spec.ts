@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HttpCluster } from './http-cluster.ts';
 
 /** The MLP of tensorflow issue 24953, and bytes of one of its gradients by shard (docs/coming-from-tensorflow.md). */
-const MODEL = { zoo: 'mlp', hiddenUnits: [100, 100] } as const;
+const MODEL: JobSpecInput['model'] = { zoo: 'mlp', hiddenUnits: [100, 100] };
 const PLACEMENTS: [JobSpecInput['placement'], number[]][] = [
   ['roundRobin', [317_600, 440, 40_000, 400]],
   [{ policy: 'roundRobin', partitioner: { kind: 'fixedShards', shards: 4 } }, [89_612, 89_612, 89_608, 89_608]],
