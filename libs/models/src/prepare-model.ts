@@ -4,9 +4,7 @@ import { fitIssues, type FitSpec } from './fit-issues.ts';
 import { checkOutputs } from './losses/check-outputs.ts';
 import { defaultLoss, type LossKind } from './losses/loss-kind.ts';
 import { layoutOf, outputsOf, variablesOf } from './parameter-layout.ts';
-import { pinnedLayers } from './partition/assign-layers.ts';
-import { layerNames } from './partition/layer-graph.ts';
-import { splitLayers } from './partition/split-layers.ts';
+import { partitionedTopology } from './partition/partitioned-topology.ts';
 import { resolveReshapes } from './resolve-reshapes.ts';
 import { invalidModel } from './topology/invalid-model.ts';
 import { modelTopology } from './topology/model-topology.ts';
@@ -34,8 +32,7 @@ export async function prepareModel(spec: PreparationSpec, dataset: DatasetSummar
   const [issue] = fitIssues(spec, dataset);
   if (issue) throw invalidModel(issue.field, issue.message);
   const given = await resolveReshapes(modelTopology(spec.model, dataset));
-  const topology = splitLayers(given, spec.partitions?.split);
-  if (spec.partitions) pinnedLayers(layerNames(topology), spec.partitions);
+  const topology = partitionedTopology(given, spec.partitions);
   const loss = spec.loss ?? defaultLoss(dataset);
   const model = await modelFromTopology(seededTopology(topology, spec.seed));
   try {

@@ -4,6 +4,7 @@ export { mainTopology } from './main-topology.ts';
 export { modelTopology } from './model-topology.ts';
 export { functionalOf } from './functional.ts';
 export { layerNames } from '../partition/layer-graph.ts';
+export { partitionedTopology } from '../partition/partitioned-topology.ts';
 export { segmentsOf } from '../partition/segments.ts';
 export { assignmentOf, layersOfVariables, variablePartitions } from '../partition/variable-partitions.ts';
 export { defaultLoss } from '../losses/loss-kind.ts';
