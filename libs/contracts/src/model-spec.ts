@@ -31,6 +31,7 @@ export const SUPPORTED_LAYERS = [
   'Dropout',
   'BatchNormalization',
   'LayerNormalization',
+  'LocalResponseNormalization',
   'Add',
   'Multiply',
   'Average',
@@ -48,7 +49,9 @@ export const SUPPORTED_LAYERS = [
 /** A model of the zoo (libs/models/src/zoo, one file each). Options default to the data set's shape and number of classes. */
 export const zooModelSchema = z
   .strictObject({
-    zoo: z.enum(['logistic', 'mlp', 'lenet5', 'mnist-cnn']).describe('Name of a model in the zoo'),
+    zoo: z
+      .enum(['logistic', 'mlp', 'lenet5', 'mnist-cnn', 'googlenet', 'googlenet-small'])
+      .describe('Name of a model in the zoo'),
     hiddenUnits: z
       .array(z.int().positive().max(65_536))
       .max(32)
@@ -63,7 +66,17 @@ export const zooModelSchema = z
       .min(0)
       .lt(1)
       .optional()
-      .describe('mlp and mnist-cnn: share of activations dropped before the last layer. Default 0'),
+      .describe(
+        'mlp, mnist-cnn and both of googlenet: share of activations dropped before the last layer. Default 0, googlenet 0.4',
+      ),
+    auxiliaryWeight: z
+      .number()
+      .min(0)
+      .max(1000)
+      .optional()
+      .describe(
+        'googlenet only: weight of the loss of each auxiliary classifier, in training alone. 0 leaves them out. Default 0.3',
+      ),
   })
   .meta({ id: 'ZooModel' });
 

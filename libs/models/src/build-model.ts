@@ -2,6 +2,8 @@ import { DownpourError } from '@downpour/contracts';
 import tf from '@tensorflow/tfjs';
 import type { LayersModel } from '@tensorflow/tfjs';
 import { invalidModel } from './topology/invalid-model.ts';
+// Registers the layer that tfjs does not have.
+import './local-response-normalization.ts';
 import type { Topology } from './topology/topology.ts';
 
 /**

@@ -62,6 +62,9 @@ const MODELS: Record<(typeof SUPPORTED_LAYERS)[number], Topology> = {
   Dropout: after(layer('Dropout', { rate: 0.4 })),
   BatchNormalization: after(layer('BatchNormalization', { axis: [3], momentum: 0.9 })),
   LayerNormalization: after(layer('LayerNormalization', { axis: -1 })),
+  LocalResponseNormalization: after(
+    layer('LocalResponseNormalization', { depth_radius: 1, bias: 1.5, alpha: 0.8, beta: 0.75 }),
+  ),
   Add: merge('Add'),
   Multiply: merge('Multiply'),
   Average: merge('Average'),

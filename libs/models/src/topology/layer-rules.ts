@@ -1,6 +1,7 @@
 import { SUPPORTED_LAYERS } from '@downpour/contracts';
 import { invalidModel } from './invalid-model.ts';
 import { describe, type Json } from './json.ts';
+import { checkLocalResponse } from './local-response-normalization.ts';
 
 export type LayerClass = (typeof SUPPORTED_LAYERS)[number];
 
@@ -157,6 +158,7 @@ const RULES: Record<LayerClass, LayerRule> = {
     ignored: ['fused'],
     adjust: scalarAxis,
   },
+  LocalResponseNormalization: { keys: ['depth_radius', 'bias', 'alpha', 'beta'], adjust: checkLocalResponse },
   LayerNormalization: {
     keys: [
       'axis',

@@ -22,6 +22,7 @@ export function conv2d(
   size: number,
   activation: string,
   padding: 'valid' | 'same' = 'valid',
+  stride = 1,
 ): LayerNode {
   return {
     class_name: 'Conv2D',
@@ -29,7 +30,7 @@ export function conv2d(
       name,
       filters,
       kernel_size: [size, size],
-      strides: [1, 1],
+      strides: [stride, stride],
       padding,
       activation,
       use_bias: true,

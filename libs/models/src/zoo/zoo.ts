@@ -1,6 +1,8 @@
 import type { DatasetSummary, ZooModel } from '@downpour/contracts';
 import { invalidModel } from '../topology/invalid-model.ts';
 import type { Topology } from '../topology/topology.ts';
+import { googlenetSmall } from './googlenet-small.ts';
+import { googlenet } from './googlenet.ts';
 import { lenet5 } from './lenet5.ts';
 import { logistic } from './logistic.ts';
 import { mlp } from './mlp.ts';
@@ -17,6 +19,8 @@ const ZOO: Record<ZooModel['zoo'], Entry> = {
   logistic: { build: logistic, options: [] },
   mlp: { build: mlp, options: ['hiddenUnits', 'activation', 'dropout'] },
   lenet5: { build: lenet5, options: [] },
+  googlenet: { build: googlenet, options: ['dropout', 'auxiliaryWeight'] },
+  'googlenet-small': { build: googlenetSmall, options: ['dropout', 'auxiliaryWeight'] },
   'mnist-cnn': { build: mnistCnn, options: ['dropout'] },
 };
 
