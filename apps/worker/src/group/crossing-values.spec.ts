@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { receivedValues, sentValues } from './crossing-values.ts';
 
 const crossed = (values: number[], short: boolean) => [
-  ...receivedValues(decodeFrame(encodeFrame({}, sentValues(Float32Array.from(values), short))).tensors),
+  ...receivedValues(decodeFrame(Buffer.from(encodeFrame({}, sentValues(Float32Array.from(values), short)))).tensors),
 ];
 
 describe('A tensor that crosses', () => {

@@ -35,7 +35,8 @@ function rounded(values: Float32Array): Uint16Array {
 }
 
 function widened(data: Uint8Array): Float32Array {
-  const short = new Uint16Array(data.slice().buffer);
+  // Not `slice`: a Buffer's is a view.
+  const short = new Uint16Array(new Uint8Array(data).buffer);
   const bits = new Uint32Array(short.length);
   for (let i = 0; i < short.length; i++) bits[i] = short[i]! << 16;
   return new Float32Array(bits.buffer);
