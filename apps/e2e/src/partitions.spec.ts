@@ -38,7 +38,7 @@ describe('a model that is cut', () => {
   });
 
   it('is cut where the job says, and shows how', async () => {
-    const devices = { dense_1: '/job:worker/task:1', '*': 0 };
+    const devices = { hidden_2: '/job:worker/task:1', '*': 0 };
     const id = await submit({
       partitions: { count: 2, devices },
       batchSize: 500,
@@ -46,7 +46,7 @@ describe('a model that is cut', () => {
     });
     await trained(id);
     const { partitions, edges, nodes } = await cluster.client.graph(id);
-    expect(nodes.filter(({ partition }) => partition === 1).map(({ layer }) => layer)).toEqual(['dense_1']);
+    expect(nodes.filter(({ partition }) => partition === 1).map(({ layer }) => layer)).toEqual(['hidden_2']);
     expect(partitions.map(({ parameters }) => parameters)).toEqual([784 * 128 + 128 + 64 * 10 + 10, 128 * 64 + 64]);
     // There and back again: the cut need not be a line.
     expect(edges.map(({ from, to }) => `${from}>${to}`)).toEqual(['0>1', '1>0']);

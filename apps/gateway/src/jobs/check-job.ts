@@ -1,5 +1,5 @@
 import type { Cluster, DatasetSummary, JobSpec } from '@downpour/contracts';
-import { fitIssues, modelTopology, type SpecIssue } from '@downpour/models/topology';
+import { fitIssues, modelTopology, partitionedTopology, type SpecIssue } from '@downpour/models/topology';
 import { ProblemError } from '../problems/problem-error.ts';
 
 /**
@@ -17,7 +17,7 @@ export function checkJob(spec: JobSpec, dataset: DatasetSummary, nats: Cluster['
     const detail = errors.map(({ message }) => message).join('; ');
     throw new ProblemError(422, detail, { code: 'invalid-request', errors });
   }
-  modelTopology(spec.model, dataset);
+  partitionedTopology(modelTopology(spec.model, dataset), spec.partitions);
 }
 
 function batchIssues({ batchSize, chunkSize }: JobSpec, { trainExamples }: DatasetSummary): SpecIssue[] {

@@ -255,6 +255,18 @@ describe('GET /v1/jobs/:id/model', () => {
   });
 });
 
+describe('partitions of a job', () => {
+  it('are refused where they name a layer or a partition that there is not', async () => {
+    const refused = async (partitions: object) => problemOf(await harness.post({ ...SPEC, partitions }));
+    expect(await refused({ count: 2, devices: { nowhere: 1 } })).toMatchObject({
+      status: 422,
+      detail: expect.stringMatching(/No layer is named "nowhere"/) as unknown,
+    });
+    expect(await refused({ count: 2, devices: { '*': 5 } })).toMatchObject({ status: 422 });
+    expect(await refused({ count: 2, devices: { '*': '/job:ps/task:1' } })).toMatchObject({ status: 400 });
+  });
+});
+
 describe('GET /v1/jobs/:id/graph', () => {
   const graphOfJob = (id: string) => harness.fetch(`/v1/jobs/${id}/graph`);
 
