@@ -92,7 +92,9 @@ export class NatsVerbs implements WorkerVerbs {
 
   async openPartition(plan: JobPlan, partition: number): Promise<PartitionCompute> {
     const { engine, stepPaddingMs } = this.#parts;
-    const compute = await engine.partition({ ...plan, cut: plan.cut! }, partition, { onFallback: this.#tellFallback(plan) });
+    const compute = await engine.partition({ ...plan, cut: plan.cut! }, partition, {
+      onFallback: this.#tellFallback(plan),
+    });
     return stepPaddingMs > 0 ? new PaddedPartition(compute, plan.cut!, stepPaddingMs) : compute;
   }
 
