@@ -8,6 +8,7 @@ import { Progress } from '../harness/progress.ts';
 import { table } from '../harness/table.ts';
 import { divergence } from './divergence.ts';
 import type { Experiment, ReproduceOptions } from './experiment.ts';
+import { figure3 } from './figure3.ts';
 import { figure4 } from './figure4.ts';
 import { figure5 } from './figure5.ts';
 import { optimum } from './optimum.ts';
@@ -17,6 +18,7 @@ import { stragglers } from './stragglers.ts';
 import { warmstart } from './warmstart.ts';
 
 const EXPERIMENTS: readonly Experiment[] = [
+  figure3,
   figure4,
   figure5,
   stragglers,
