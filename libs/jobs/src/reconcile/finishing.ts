@@ -4,7 +4,7 @@ import { isToStop } from '../early-stopping.ts';
 import { coordinationOf } from '../job-record.ts';
 import { endCheckpoint } from './checkpoints.ts';
 import type { JobRun } from '../job-run.ts';
-import { waitingFor } from '../waiting.ts';
+import { waitingFor, waitingForGroup } from '../waiting.ts';
 
 /** How often the last evaluation is asked for before the job is given up, each after `finalEvaluationMs`. */
 const FINAL_ATTEMPTS = 6;
@@ -20,7 +20,7 @@ export async function reconcileFinishing(run: JobRun): Promise<void> {
   const due =
     run.tracker.finalEvaluation === null &&
     (run.finalAskedAt === null || run.now - run.finalAskedAt > run.options.finalEvaluationMs);
-  const missing = waitingFor(run.members);
+  const missing = waitingFor(run.members) ?? waitingForGroup(plan, run.members);
   if (due && missing === null) {
     if (run.finalAttempts >= FINAL_ATTEMPTS) {
       return run.fail(`The last evaluation was asked for ${FINAL_ATTEMPTS} times and never came back`);

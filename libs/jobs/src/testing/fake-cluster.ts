@@ -150,6 +150,14 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
       topology: { class_name: 'Sequential' },
       layout: { length: offset, trainableLength: offset, variables },
       loss: spec.loss ?? 'softmaxCrossEntropy',
+      // Variables by turns.
+      ...(spec.partitions && {
+        cut: {
+          partitions: spec.partitions.count,
+          nodes: [],
+          variables: variables.map((_, i) => i % spec.partitions!.count),
+        },
+      }),
     };
   }
   async createStreams(jobId: string, log: PushLogSpec): Promise<{ logBytes: number | null }> {
