@@ -28,6 +28,8 @@ export {
   BUILT_IN_DATASETS,
 } from './dataset.ts';
 export type { DatasetSpec, DatasetSummary, DatasetFile, DatasetRecord } from './dataset.ts';
+export { augmentSchema } from './augment.ts';
+export type { AugmentSpec } from './augment.ts';
 export { encodingSchema, INT8_BLOCK, valueEncodingSchema } from './encoding.ts';
 export type { EncodingSpec, ValueEncoding } from './encoding.ts';
 export { errorCodeSchema, errorReplySchema, DownpourError, problemSchema } from './errors.ts';

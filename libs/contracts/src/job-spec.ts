@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { clusterSpecSchema } from './cluster-spec.ts';
+import { augmentSchema } from './augment.ts';
 import { checkpointSourceSchema } from './checkpoint.ts';
 import { encodingSchema } from './encoding.ts';
 import { gradientClipSchema, learningRateScheduleSchema } from './learning-rate-schedule.ts';
@@ -85,6 +86,9 @@ export const jobSpecSchema = z
       .describe(
         "In training, not in evaluations: a weight for each class, which each example's loss is multiplied by; a batch's loss is still the mean over its examples. Default: 1 each",
       ),
+    augment: augmentSchema
+      .optional()
+      .describe('In training, not in evaluations: random changes of images, the same for the same seed. Default: none'),
     metrics: z
       .array(evaluationMetricSchema)
       .max(evaluationMetricSchema.options.length)
@@ -260,6 +264,10 @@ export const jobSpecSchema = z
   .refine(({ strategy, log }) => !sharesSteps(strategy) || log.storage !== 'none', {
     path: ['log', 'storage'],
     message: 'a strategy whose steps are made of several gradients needs a push log: choose file or memory',
+  })
+  .refine(({ strategy, augment }) => strategy.kind !== 'sandblaster' || augment === undefined, {
+    path: ['augment'],
+    message: 'a line search needs the same loss at the same point: leave it out with strategy sandblaster',
   })
   .refine(({ partitions, strategy }) => partitions === undefined || strategy.kind === 'async', {
     path: ['partitions'],

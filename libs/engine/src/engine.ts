@@ -113,13 +113,14 @@ export class Engine {
 function threadPlan(plan: ReplicaInput, compile: boolean): ReplicaPlan {
   const { topology, layout } = plan;
   const { summary: dataset } = plan.dataset;
-  const { loss = defaultLoss(dataset), metrics = [], topK = 5, labelSmoothing, classWeights } = plan.spec;
-  const objective = { labelSmoothing, classWeights };
+  const { loss = defaultLoss(dataset), metrics = [], topK = 5, labelSmoothing, classWeights, augment } = plan.spec;
+  const objective = { labelSmoothing, classWeights, augment };
   return { topology, layout, dataset, loss, metrics: { metrics, topK }, objective, compile };
 }
 
 /** Of a whole spec, what crosses to the thread. */
 function preparationOf(spec: PreparationSpec): PreparationSpec {
-  const { model, seed, loss, labelSmoothing, classWeights, metrics, topK, stopAt, earlyStopping, partitions } = spec;
-  return { model, seed, loss, labelSmoothing, classWeights, metrics, topK, stopAt, earlyStopping, partitions };
+  const { model, seed, loss, augment, labelSmoothing, classWeights, metrics, topK, stopAt, earlyStopping, partitions } =
+    spec;
+  return { model, seed, loss, augment, labelSmoothing, classWeights, metrics, topK, stopAt, earlyStopping, partitions };
 }

@@ -1,6 +1,7 @@
 import type { DatasetSummary, ParameterLayout } from '@downpour/contracts';
 import tf from '@tensorflow/tfjs';
 import type { LayersModel, Scalar, Tensor, Tensor1D, Tensor2D, Variable } from '@tensorflow/tfjs';
+import { augmented } from './augment.ts';
 import { modelFromTopology } from './build-model.ts';
 import { freezeAverages } from './freeze-averages.ts';
 import { checkOutputs } from './losses/check-outputs.ts';
@@ -31,7 +32,7 @@ export interface StepTensors {
 export interface TrainingOptions {
   /** What evaluations count beside loss and right answers. @default nothing */
   metrics?: MetricsSpec;
-  /** What training makes of the loss. @default the loss as it is */
+  /** What training makes of examples and loss. @default they as they are */
   objective?: ObjectiveSpec;
 }
 
@@ -106,9 +107,11 @@ export class TrainingModel {
       const state = this.#variables.filter((_, i) => !this.layout.variables[i]!.trainable);
       // Handles of their own on the values before: a layer that writes its state replaces the variable's value.
       const before = state.map((variable) => tf.clone(variable.read()));
+      const { augment } = this.#objective;
+      const examples = augment ? augmented(augment, features, this.dataset, uniform) : features;
       let correct: Scalar | null = null;
       const forward = () => {
-        const outputs = this.#apply(features, true);
+        const outputs = this.#apply(examples, true);
         correct = this.#correct(outputs[0]!, labels);
         // Outlives the tape's scope, which drops all but the loss.
         if (correct) tf.keep(correct);

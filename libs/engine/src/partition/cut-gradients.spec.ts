@@ -4,7 +4,7 @@ import { CutModel } from '../testing/cut-models.ts';
 import { randomModel } from '../testing/random-models.ts';
 import { difference, twins } from '../testing/runners.ts';
 import { twoHeaded } from '../testing/two-headed.ts';
-import { batchOf, layer, numbers, ROWS, stack } from '../testing/small-models.ts';
+import { batchOf, IMAGES, layer, numbers, ROWS, stack } from '../testing/small-models.ts';
 
 /** Of each kind. `RANDOM_MODELS=500 vitest run cut-gradients` looks further. */
 const MODELS = Number(process.env['RANDOM_MODELS'] ?? 3);
@@ -45,6 +45,43 @@ describe('A model that is cut', () => {
     layer('Dense', { units: 9, kernel_regularizer: { class_name: 'L2', config: { l2: 0.1 } } }, 'b'),
   ]);
   const halves = { a: 0, b: 1, flat: 1, output: 0 };
+
+  it('sees the same changed images in every segment that reads them', async () => {
+    const conv = (name: string) => ({ ...layer('Conv2D', { filters: 2, kernel_size: [3, 3] }, name), from: ['input'] });
+    const nodes = [
+      { ...layer('InputLayer', { batch_input_shape: [null, 6, 6, 2] }, 'input'), from: [] as string[] },
+      conv('a'),
+      conv('b'),
+      { ...layer('Add', {}, 'sum'), from: ['a', 'b'] },
+      { ...layer('Flatten', {}, 'flat'), from: ['sum'] },
+      { ...layer('Dense', { units: 3, activation: 'softmax' }, 'output'), from: ['flat'] },
+    ].map(({ from, ...node }) => ({
+      ...node,
+      name: node.config.name,
+      inbound_nodes:
+        from.length === 0 ? [] : [from.map((name) => [name, 0, 0, {}] as [string, 0, 0, Record<string, never>])],
+    }));
+    const branches: Topology = {
+      class_name: 'Functional',
+      config: { name: 'm', layers: nodes, input_layers: [['input', 0, 0]], output_layers: [['output', 0, 0]] },
+      keras_version: '2.15.0',
+      backend: 'tensorflow',
+    };
+    const objective = { augment: { crop: 2, flip: true } };
+    const { tensorflow, prepared, eager, dispose } = await twins(branches, IMAGES, undefined, { objective });
+    const cut = await CutModel.open(
+      tensorflow,
+      prepared,
+      IMAGES,
+      { a: 0, b: 1, sum: 1, flat: 1, output: 1 },
+      { objective },
+    );
+    const batch = batchOf(IMAGES, 8);
+    const { gradient } = eager.step(prepared.initial, batch, 5);
+    expect(difference(gradient, cut.step(prepared.initial, batch, 5).gradient)).toBeLessThan(1e-5);
+    cut.dispose();
+    dispose();
+  });
 
   it.each([true, false])(
     'has the gradient of the whole batch in several micro-batches (compiled: %s)',

@@ -7,8 +7,8 @@ import type { OutputForm } from './output-form.ts';
 import { smoothed } from './smoothed.ts';
 import { targetsOf } from './targets.ts';
 
-/** What training makes of the loss; evaluations take it as it is. */
-export type ObjectiveSpec = Partial<Pick<JobSpec, 'labelSmoothing' | 'classWeights'>>;
+/** What training makes of examples and loss; evaluations take them as they are. */
+export type ObjectiveSpec = Partial<Pick<JobSpec, 'labelSmoothing' | 'classWeights' | 'augment'>>;
 
 /**
  * The loss of each example as it is trained, [n]: targets smoothed, then times the weight of its class. A batch's loss is their mean over the examples, whatever the

@@ -1,6 +1,7 @@
 import type { DatasetSummary, ParameterLayout } from '@downpour/contracts';
 import tf from '@tensorflow/tfjs';
 import type { LayersModel, Scalar, Tensor, Tensor1D, Tensor2D, TensorContainer } from '@tensorflow/tfjs';
+import { augmented } from '../augment.ts';
 import { modelFromTopology } from '../build-model.ts';
 import { freezeAverages } from '../freeze-averages.ts';
 import { objectiveOf } from '../losses/objective.ts';
@@ -228,7 +229,11 @@ export class SegmentModel {
 
   #forward(tensors: SegmentTensors, { weight, uniform }: SegmentTraining): SegmentForward & { loss: Scalar | null } {
     for (const dropout of this.#dropouts) dropout.begin(uniform);
-    const { crossing, answers } = this.#apply(tensors, true);
+    const { augment } = this.#plan.objective;
+    const { features } = tensors;
+    // Every segment that reads them sees them changed alike.
+    const seen = augment && features ? augmented(augment, features, this.#plan.dataset, uniform) : features;
+    const { crossing, answers } = this.#apply({ ...tensors, features: seen }, true);
     const labels = tensors.labels!;
     const losses = [
       ...answers.map((answer, i) => {

@@ -206,7 +206,7 @@ describe('checkTopology', () => {
   });
 
   it.each<[string, Record<string, unknown>, string, string]>([
-    ['RandomFlip', { mode: 'horizontal' }, 'class_name', 'Random augmentation happens outside the model'],
+    ['RandomFlip', { mode: 'horizontal' }, 'class_name', 'give the job `augment`'],
     ['Masking', { mask_value: 0 }, 'class_name', 'Masks are not supported'],
     ['Bidirectional', {}, 'class_name', 'use the inner layer by itself'],
     ['Functional', {}, 'class_name', 'Models inside models are not supported'],

@@ -247,7 +247,10 @@ function nearestOnly(config: Json, path: string): void {
 
 /** What to do instead, for classes that people ask for. */
 const INSTEAD: [RegExp, string][] = [
-  [/^Random/, 'Random augmentation happens outside the model: upload augmented examples, or use Dropout.'],
+  [
+    /^Random/,
+    'Random changes of images are no layers here: leave it out and give the job `augment` ({ "crop": 4, "flip": true }).',
+  ],
   [/^Masking$/, 'Masks are not supported: leave it out; the model learns what the padding means.'],
   [/^(Bidirectional|TimeDistributed)$/, 'Layers around layers are not supported: use the inner layer by itself.'],
   [
