@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { ENCODINGS, WORKLOAD_NAMES, type WorkloadName } from './workloads.ts';
+import { DEFAULT_WORKLOADS, ENCODINGS, WORKLOAD_NAMES, type WorkloadName } from './workloads.ts';
 
 export interface BenchOptions {
   quick: boolean;
@@ -23,7 +23,7 @@ Measures Downpour against baselines of the same run; writes a table, JSON and pl
   --quick              three short repetitions instead of five: about two minutes
   --only LIST          benches by number or name, separated by commas: 1,3,5 or soak
   --peers              also Python's TensorFlow (installs it into .native/peers at the first time)
-  --workloads LIST     of mlp-small, cnn, mlp-large (default: all)
+  --workloads LIST     of ${WORKLOAD_NAMES.join(', ')} (default: ${DEFAULT_WORKLOADS.join(', ')})
   --encodings LIST     of ${Object.keys(ENCODINGS).join(', ')} (default: all; with --quick float32, int8)
   --repetitions N      default 5, with --quick 3
   --window-ms N        length of one measurement, default 4000, with --quick 1200
@@ -65,7 +65,7 @@ export function parseOptions(argv: string[], resultsByDefault: string): BenchOpt
     quick: values.quick,
     only: values.only?.split(',') ?? null,
     peers: values.peers,
-    workloads: list('workloads', WORKLOAD_NAMES, WORKLOAD_NAMES),
+    workloads: list('workloads', WORKLOAD_NAMES, DEFAULT_WORKLOADS),
     encodings: list('encodings', encodings, values.quick ? ['float32', 'int8'] : encodings),
     repetitions: whole('repetitions', values.quick ? 3 : 5),
     windowMs: whole('window-ms', values.quick ? 1200 : 4000),

@@ -1,13 +1,16 @@
 import type { DatasetSummary, EncodingSpec, JobSpecInput, ZooModel } from '@downpour/contracts';
 
-export type WorkloadName = 'mlp-small' | 'cnn' | 'mlp-large';
+export type WorkloadName = 'mlp-small' | 'cnn' | 'mlp-large' | 'googlenet-small';
 
 export const WORKLOADS: Record<WorkloadName, ZooModel> = {
   'mlp-small': { zoo: 'mlp', hiddenUnits: [256] },
   cnn: { zoo: 'mnist-cnn' },
   'mlp-large': { zoo: 'mlp', hiddenUnits: [2048, 2048, 1024] },
+  'googlenet-small': { zoo: 'googlenet-small' },
 };
 export const WORKLOAD_NAMES = Object.keys(WORKLOADS) as WorkloadName[];
+/** What is measured unless others are asked for. */
+export const DEFAULT_WORKLOADS: readonly WorkloadName[] = ['mlp-small', 'cnn', 'mlp-large'];
 
 export const BATCH_SIZE = 64;
 
