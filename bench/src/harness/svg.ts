@@ -37,7 +37,7 @@ export function barChart(title: string, axis: string, bars: readonly Bar[]): str
     ].join('');
   });
   const note = `${axis}; bar: median, line: lowest to highest, red mark: aim`;
-  return document(height, title, [...rows, `<text x="${left}" y="${height - 10}" ${FONT}>${escape(note)}</text>`]);
+  return document(height, title, [...rows, `<text x="20" y="${height - 10}" ${FONT}>${escape(note)}</text>`]);
 }
 
 interface Scale {
