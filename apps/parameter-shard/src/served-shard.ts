@@ -424,8 +424,11 @@ export class ServedShard implements Served {
     return outcome;
   }
 
+  /** A chunk that is trained again may end before its last push, which was settled the first time. */
   #letPullsGoOn({ epoch, chunk, push, worker }: PushHeader): void {
-    if (push === pushesInChunk(this.#identity.chunks, chunk) - 1) this.#waitingPulls.finished(worker, epoch, chunk);
+    const all = pushesInChunk(this.#identity.chunks, chunk);
+    if (push === all - 1 || this.#fold?.ledger.settledPushes({ epoch, chunk }).length === all)
+      this.#waitingPulls.finished(worker, epoch, chunk);
     else this.#waitingPulls.changed();
   }
 

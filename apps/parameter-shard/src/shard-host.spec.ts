@@ -156,6 +156,32 @@ describe('ShardHost', () => {
       });
   });
 
+  it('lets a worker go on when the slower one has no chunk any more, be it one whose last push was settled the first time', async () => {
+    const base = fakePlan({ owners: ['a'] });
+    const strategy = { kind: 'ssp', staleness: 0, nPush: 2, warmstartSteps: 0 } as const;
+    const plan = { ...base, spec: { ...base.spec, strategy } };
+    const { host } = startProcess('a');
+    host.onPlan(plan);
+    const [first, second, last, other] = fakeShardPushes(plan, 0);
+    const append = ({ header, gradient }: typeof first & object, worker: string) =>
+      cluster.log('job-a', 0).append({ ...header, worker }, gradient);
+    append(last!, 'gone');
+    await serving(0, 1);
+    const shard = host.find('job-a', 0, 1);
+    const asks = (worker: string, pushes: number, chunk: number) =>
+      shard.pullInStep(request(plan, 0, { clock: { worker, pushes, epoch: 0, chunk } }));
+    await asks('slow', 0, 0);
+    await asks('fast', 0, 1);
+    append(other!, 'fast');
+    let answered = false;
+    const waits = asks('fast', 1, 1).then(() => (answered = true));
+    append(first!, 'slow');
+    await serving(0, 3);
+    expect(answered).toBe(false);
+    append(second!, 'slow');
+    await waits;
+  });
+
   it('says so of epochs under way', async () => {
     const plan = fakePlan({ owners: ['a'] });
     startProcess('a').host.onPlan(plan);
