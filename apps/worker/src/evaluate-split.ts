@@ -15,17 +15,22 @@ export interface SplitEvaluation {
 export const evaluatedSplit = ({ dataset: { summary } }: JobPlan): 'test' | 'train' =>
   summary.testExamples > 0 ? 'test' : 'train';
 
+/** As the shards hold them now, whatever encoding the job has chosen for training. */
+export async function freshParameters(
+  { layout, shards }: JobPlan,
+  parameters: ParameterClient,
+  signal: AbortSignal,
+): Promise<Float32Array> {
+  const fresh: PulledParameters = { vector: new Float32Array(layout.length), versions: shards.map(() => -1) };
+  return (await parameters.pull(fresh, signal, { exact: true })).vector;
+}
+
 /** Fresh parameters through the whole test split (the training split where there is none): sums, and the parameters. */
 export async function evaluateSplit(
   { plan, parameters, replica, verbs }: SplitEvaluation,
   signal: AbortSignal,
 ): Promise<{ sums: EvaluationSums; vector: Float32Array }> {
-  const fresh: PulledParameters = {
-    vector: new Float32Array(plan.layout.length),
-    versions: plan.shards.map(() => -1),
-  };
-  const { vector } = await parameters.pull(fresh, signal, { exact: true });
-
+  const vector = await freshParameters(plan, parameters, signal);
   const split = evaluatedSplit(plan);
   const { trainExamples, testExamples } = plan.dataset.summary;
   const count = split === 'test' ? testExamples : trainExamples;

@@ -1,12 +1,10 @@
 import type { ChunkTask, JobEvent, JobPlan } from '@downpour/contracts';
-import { controlOf, DownpourError, sharesSteps } from '@downpour/contracts';
+import { controlOf, sharesSteps } from '@downpour/contracts';
 import type { EvaluationSums, ParameterClient, Replica, ReplicaOptions } from '@downpour/training';
 import { DownpourReplica, SandblasterReplica } from '@downpour/training';
-import { evaluateSplit } from './evaluate-split.ts';
-import { GroupLeader } from './group/group-leader.ts';
-import { GroupSeat } from './group/group-seat.ts';
-import { PartitionPart } from './group/partition-part.ts';
-import { seatIn } from './group/ports.ts';
+import { evaluateSplit, freshParameters } from './evaluate-split.ts';
+import { GroupMember } from './group/group-member.ts';
+import type { GroupSeat } from './group/group-seat.ts';
 import { PortionCache } from './portion-cache.ts';
 import type { TaskQueue, WorkerVerbs } from './ports.ts';
 
@@ -38,9 +36,8 @@ export class ServedJob {
   #parameters: Promise<Parameters> | null = null;
   #replica: Promise<Replica> | null = null;
   #loop: Promise<ReplicaLoop> | null = null;
-  /** Of a model that is cut: this worker's place in a group, and what it holds there. */
-  #seat: GroupSeat | null = null;
-  #part: Promise<PartitionPart> | null = null;
+  /** Where the model is cut. */
+  readonly #group: GroupMember | null;
   #failures = 0;
   #pausedUntilMs = 0;
 
@@ -49,7 +46,10 @@ export class ServedJob {
     this.#instance = instance;
     this.#verbs = verbs;
     this.#options = options;
-    this.#takeSeat();
+    const use: ServedJob['use'] = (work) => this.use(work);
+    this.#group = plan.cut
+      ? new GroupMember({ instance, verbs, options, use, plan: () => this.#plan, signal: this.abort.signal })
+      : null;
   }
 
   get plan(): JobPlan {
@@ -58,12 +58,12 @@ export class ServedJob {
 
   /** The newest of it. A chunk in hand is finished by the strategy that it was begun with. */
   follow(plan: JobPlan): void {
-    const before = JSON.stringify(controlOf(this.#plan).strategy);
+    const [before, seat] = [JSON.stringify(controlOf(this.#plan).strategy), this.seat];
     this.#plan = plan;
-    this.#takeSeat();
+    this.#group?.follow();
     // The others take no chunk any more: those in step would wait for them for ever, and a worker that waits does not evaluate.
     if (plan.phase !== 'training' && this.inStep) this.#rest.abort(new Error(`Job ${this.jobId} takes no more steps`));
-    if (JSON.stringify(controlOf(plan).strategy) === before) return;
+    if (JSON.stringify(controlOf(plan).strategy) === before && this.seat === seat) return;
     this.#loop?.then(
       (loop) => loop.close(),
       () => undefined,
@@ -73,82 +73,24 @@ export class ServedJob {
 
   /** This worker's place in a group of the job, if it has one. */
   get seat(): GroupSeat | null {
-    return this.#seat;
-  }
-
-  /** Follows the plan's groups. The part stays open while the partition is the same. */
-  #takeSeat(): void {
-    const place = seatIn(this.#plan, this.#instance);
-    const before = this.#seat;
-    if (place?.generation === before?.place.generation) return;
-    this.#seat =
-      place &&
-      new GroupSeat(this.jobId, place, this.#verbs, (work, run) =>
-        this.use(async () => {
-          const part = await this.#opened();
-          return work.kind === 'chunk' ? part.train(work.task, run) : { settled: part.evaluate(run) };
-        }),
-      );
-    before?.leave(new DownpourError('unavailable', 'The group has changed'));
-    this.#loop = null;
-    if (place?.partition === before?.place.partition) return;
-    this.#part?.then(
-      (part) => part.close(),
-      () => undefined,
-    );
-    this.#part = null;
-  }
-
-  #opened(): Promise<PartitionPart> {
-    const { partition } = this.#seat!.place;
-    const opening = () =>
-      PartitionPart.open({
-        plan: this.#plan,
-        partition,
-        verbs: this.#verbs,
-        options: this.#options,
-        instance: this.#instance,
-        rateFactor: () => controlOf(this.#plan).learningRateFactor,
-        report: (event) => this.#verbs.report(this.jobId, event),
-        signal: this.abort.signal,
-      });
-    return (this.#part ??= this.#kept(opening(), () => (this.#part = null)));
+    return this.#group?.seat ?? null;
   }
 
   /** Whether this worker may take an evaluation: of a model that is cut a leader must. */
   get evaluates(): boolean {
-    return !this.#plan.cut || this.#seat?.leads === true;
+    return this.#group?.leads ?? true;
   }
 
   /** Fresh parameters through the test split. `wholeVector`: they, for the model's export. */
   async evaluate(signal: AbortSignal): Promise<{ sums: EvaluationSums; wholeVector: () => Promise<Float32Array> }> {
-    const seat = this.#seat;
-    if (!seat) {
-      const [parameters, replica] = await Promise.all([this.parameters(), this.replica()]);
-      const { sums, vector } = await evaluateSplit(
-        { plan: this.#plan, parameters, replica, verbs: this.#verbs },
-        signal,
-      );
-      return { sums, wholeVector: () => Promise.resolve(vector) };
-    }
-    const part = await this.#opened();
-    const sums = await seat.lead({ kind: 'evaluate' }, signal, async (run, others) => {
-      const own = await part.evaluate(run);
-      const theirs = await others;
-      seat.end(run);
-      return own.examples > 0 ? own : theirs!;
-    });
-    return { sums, wholeVector: () => this.#wholeVector(signal) };
+    if (this.#group) return { sums: await this.#group.evaluate(signal), wholeVector: async () => this.#pulled(signal) };
+    const [parameters, replica] = await Promise.all([this.parameters(), this.replica()]);
+    const { sums, vector } = await evaluateSplit({ plan: this.#plan, parameters, replica, verbs: this.#verbs }, signal);
+    return { sums, wholeVector: () => Promise.resolve(vector) };
   }
 
-  async #wholeVector(signal: AbortSignal): Promise<Float32Array> {
-    const parameters = await this.#verbs.openParameters(this.#plan);
-    const { layout, shards } = this.#plan;
-    const fresh = { vector: new Float32Array(layout.length), versions: shards.map(() => -1) };
-    return parameters
-      .pull(fresh, signal, { exact: true })
-      .then(({ vector }) => vector)
-      .finally(() => parameters.close());
+  async #pulled(signal: AbortSignal): Promise<Float32Array> {
+    return freshParameters(this.#plan, await this.parameters(), signal);
   }
 
   /** Its workers wait for each other at every step: none takes a chunk ahead. */
@@ -178,7 +120,7 @@ export class ServedJob {
     if (this.abort.signal.aborted || this.condemned || phase !== 'training') return false;
     if (warmstartWorker !== null && warmstartWorker !== this.#instance) return false;
     if (!this.#takesPart) return false;
-    if (this.plan.cut && !this.#seat?.leads) return false;
+    if (this.#group && !this.#group.leads) return false;
     return performance.now() >= this.#pausedUntilMs;
   }
 
@@ -226,11 +168,10 @@ export class ServedJob {
   /** Lets go: whatever is under way is aborted, then the links are closed. Never rejects. */
   async close(): Promise<void> {
     this.abort.abort(new Error(`Job ${this.jobId} is over for this worker`));
-    this.#seat?.leave(new DownpourError('unavailable', `Job ${this.jobId} is over for this worker`));
     await Promise.allSettled([...this.#inUse]);
     await Promise.allSettled([
       this.#loop?.then((loop) => loop.close()),
-      this.#part?.then((part) => part.close()),
+      this.#group?.close(),
       this.#chunks?.then((chunks) => chunks.close()),
       this.#parameters?.then((parameters) => parameters.close()),
       this.#replica?.then((replica) => replica.dispose()),
@@ -238,11 +179,7 @@ export class ServedJob {
   }
 
   async #openLoop(): Promise<ReplicaLoop> {
-    const seat = this.#seat;
-    if (seat) {
-      const { downpour, replica } = await this.#opened();
-      return new GroupLeader(seat, downpour, replica);
-    }
+    if (this.#group) return this.#group.leader();
     const [parameters, replica] = await Promise.all([this.parameters(), this.replica()]);
     const context = {
       plan: this.plan,

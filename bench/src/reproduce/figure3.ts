@@ -2,7 +2,7 @@ import type { JobSpecInput, ModelGraph } from '@downpour/contracts';
 import { Cluster } from '../harness/cluster.ts';
 import { median, short } from '../harness/statistics.ts';
 import { barChart } from '../harness/svg.ts';
-import { BATCH_SIZE, CLUSTER, type Experiment } from './experiment.ts';
+import { baseJob, BATCH_SIZE, CLUSTER, type Experiment } from './experiment.ts';
 import { watchJob } from './watch-job.ts';
 import { WorkerFleet } from './worker-fleet.ts';
 
@@ -25,14 +25,9 @@ interface Run {
 }
 
 const jobOf = (partitions: number, seed: number): JobSpecInput => ({
+  ...baseJob(seed),
   model: { zoo: 'mlp', hiddenUnits: new Array<number>(12).fill(128) },
-  dataset: 'mnist',
-  batchSize: BATCH_SIZE,
-  epochs: 1000,
-  evaluateEvery: 100_000,
-  seed,
   updateRule: { kind: 'sgd', learningRate: 0.05 },
-  log: { storage: 'memory' },
   shards: 4,
   ...(partitions > 1 && { partitions: { count: partitions, microBatches: MICRO_BATCHES } }),
 });

@@ -26,6 +26,15 @@ describe('a switch of strategies', () => {
     expect(switchStrategy(switched, SYNC, [])).toBe(switched);
   });
 
+  it('keeps the replicas of a model that is cut from waiting for each other', () => {
+    const plain = job('a', 'training');
+    const cut = { ...plain, spec: { ...plain.spec, partitions: { count: 2, microBatches: 4 } } };
+    expect(() => switchStrategy(cut, SYNC, [])).toThrow('A model that is cut trains with strategy async');
+    const scaled = { kind: 'async', nFetch: 1, nPush: 1, warmstartSteps: 0, stalenessScaling: 'inverse' } as const;
+    expect(switchStrategy(cut, scaled, []).strategy).toEqual(scaled);
+    expect(() => switchStrategy(cut, { ...scaled, nFetch: 2 }, [])).toThrow('fetch every 1 steps');
+  });
+
   it('waits for no other job that keeps workers in step, unless both run', () => {
     const other = job('b', 'training', { kind: 'ssp' });
     expect(() => switchStrategy(job('a', 'training'), SYNC, [other])).toThrow(

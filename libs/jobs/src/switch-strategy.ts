@@ -30,7 +30,11 @@ function checkState({ id, state }: JobRecord): void {
 function checkFit({ spec }: JobRecord, present: StrategySpec, strategy: StrategySpec): void {
   if ([present, strategy].some(({ kind }) => kind === 'sandblaster'))
     throw unfit('A job cannot be switched to sandblaster or from it: its epochs count something else. Submit a job');
-  const [{ nPush }, wanted] = [stepWindow(spec), stepWindow({ ...spec, strategy })];
+  if (spec.partitions !== undefined && strategy.kind !== 'async')
+    throw unfit('A model that is cut trains with strategy async: replicas do not wait for each other');
+  const [{ nPush, nFetch }, wanted] = [stepWindow(spec), stepWindow({ ...spec, strategy })];
+  if (spec.partitions !== undefined && wanted.nFetch !== nFetch)
+    throw unfit(`The members of a group fetch every ${nFetch} steps for as long as the job lives`, 'nFetch');
   if (wanted.nPush !== nPush)
     throw unfit(
       `The job pushes every ${nPush} steps for as long as it lives, its ledger counts by that: a strategy that pushes every ${wanted.nPush} does not fit`,

@@ -1,6 +1,7 @@
 import type { EncodingSpec } from '@downpour/contracts';
+import { DownpourError } from '@downpour/contracts';
 import { releaseReceived } from '@downpour/nats';
-import { asFloat32, requireTensor } from '@downpour/tensor';
+import { requireTensor } from '@downpour/tensor';
 import type { OutgoingTensor, Tensor } from '@downpour/tensor';
 
 /** Tensors cross as float32, or as bfloat16 where the job's gradients are encoded: what rounding takes away of an activation nothing gives back, so no shorter. */
@@ -17,7 +18,7 @@ export function sentValues(values: Float32Array, short: boolean): Record<string,
 /** The values that came, in memory of their own: where they were received is read into again. */
 export function receivedValues(tensors: Record<string, Tensor>): Float32Array {
   const tensor = requireTensor(tensors, 'values');
-  const values = tensor.dtype === 'bfloat16' ? widened(tensor.data) : asFloat32(tensor).slice();
+  const values = tensor.dtype === 'bfloat16' ? widened(tensor.data) : copied(tensor);
   releaseReceived(tensor.data);
   return values;
 }
@@ -32,6 +33,13 @@ function rounded(values: Float32Array): Uint16Array {
     short[i] = isNaN ? (word >>> 16) | 0x40 : (word + 0x7fff + ((word >>> 16) & 1)) >>> 16;
   }
   return short;
+}
+
+function copied({ dtype, data }: Tensor): Float32Array {
+  if (dtype !== 'float32')
+    throw new DownpourError('invalid-request', `A tensor crosses as float32 or bfloat16, not as ${dtype}`);
+  // Whatever its alignment, once.
+  return new Float32Array(new Uint8Array(data).buffer);
 }
 
 function widened(data: Uint8Array): Float32Array {

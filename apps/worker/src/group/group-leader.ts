@@ -1,12 +1,7 @@
 import { DownpourError } from '@downpour/contracts';
-import type {
-  ChunkOutcome,
-  DownpourReplica,
-  PartitionReplica,
-  TakenChunk,
-  TrainChunkOptions,
-} from '@downpour/training';
+import type { ChunkOutcome, TakenChunk, TrainChunkOptions } from '@downpour/training';
 import type { GroupSeat } from './group-seat.ts';
+import type { PartitionPart } from './partition-part.ts';
 
 /**
  * The member of a group that takes the chunks: each is trained by all members, the same steps in the same order, and is done once the pushes of all are durable. A chunk that is given up is
@@ -14,13 +9,11 @@ import type { GroupSeat } from './group-seat.ts';
  */
 export class GroupLeader {
   readonly #seat: GroupSeat;
-  readonly #downpour: DownpourReplica;
-  readonly #replica: PartitionReplica;
+  readonly #part: PartitionPart;
 
-  constructor(seat: GroupSeat, downpour: DownpourReplica, replica: PartitionReplica) {
+  constructor(seat: GroupSeat, part: PartitionPart) {
     this.#seat = seat;
-    this.#downpour = downpour;
-    this.#replica = replica;
+    this.#part = part;
   }
 
   /** As DownpourReplica.trainChunk. Throws what a member says will go wrong again. */
@@ -32,7 +25,7 @@ export class GroupLeader {
     try {
       return await seat.lead({ kind: 'chunk', task: chunk.task }, stop, async (run, others) => {
         others.catch((error: unknown) => (failure = error));
-        this.#replica.begin(run);
+        this.#part.replica.begin(run);
         const shared: TakenChunk = {
           task: chunk.task,
           delivery: chunk.delivery,
@@ -50,7 +43,7 @@ export class GroupLeader {
             await chunk.giveBack({ untried: given?.untried === true && isPassing(failure) });
           },
         };
-        const outcome = await this.#downpour.trainChunk(shared, {
+        const outcome = await this.#part.downpour.trainChunk(shared, {
           ...options,
           stop: AbortSignal.any([stop, run.signal]),
         });
@@ -66,9 +59,8 @@ export class GroupLeader {
     }
   }
 
-  close(): void {
-    // The part stays open.
-  }
+  /** The part outlives it. */
+  close(): void {}
 }
 
 /** A member that is gone, or a group that is no more: another comes. */

@@ -89,7 +89,7 @@ export class GroupSeat {
     if (either.aborted) giveUp();
     this.#led.add(run);
     try {
-      await this.#givingUp;
+      await Promise.race([this.#givingUp, aborted(run.signal)]);
       await this.#askOthers(run, { kind: 'begin', work });
       const others = this.#followOthers(run);
       others.catch((error: unknown) => run.close(error as Error));
@@ -175,6 +175,11 @@ export class GroupSeat {
     const request = { type: 'groupWork', v: 1, jobId: this.#jobId, generation, partition, run: run.id, ask } as const;
     return this.#links.askMember(members[partition]!, request, signal);
   }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }
 
 function replyOf(error: unknown): NonNullable<GroupWorkReply['error']> {

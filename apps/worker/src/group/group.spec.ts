@@ -121,6 +121,27 @@ describe('a group of workers', () => {
     expect(cluster.problems()[0]).toMatchObject({ fatal: true, message: 'The partition does not fit', instance: 'a' });
   });
 
+  it('does not keep its leader from leaving, though a member cannot be told of what was given up', async () => {
+    const cluster = new GroupCluster([0, 1], ['a', 'b']);
+    let toldOfEnd = 0;
+    cluster.askMember = async (_, { ask }, signal) => {
+      const reply = { type: 'groupWork', v: 1 } as const;
+      if (ask.kind === 'begin') return { ...reply, state: 'working' };
+      if (ask.kind === 'wait') return { ...reply, state: 'failed', error: { code: 'internal', message: 'by chance' } };
+      toldOfEnd += 1;
+      return new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+    };
+    cluster.sendCrossing = (_, __, ___, signal) =>
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)));
+    const a = start(cluster, 'a');
+    await until(() => expect(toldOfEnd).toBe(1));
+    // The chunk is tried again, and waits for the member to know.
+    await pause(600);
+    expect(toldOfEnd).toBe(1);
+    await a.finish();
+    expect(queueOf(cluster).held).toBe(0);
+  });
+
   it('evaluates together, wherever the task was taken', async () => {
     const cluster = new GroupCluster([0, 1], ['a', 'b']);
     ['a', 'b', 'spare'].forEach((name) => start(cluster, name));
