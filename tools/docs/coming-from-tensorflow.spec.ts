@@ -61,7 +61,7 @@ describe('docs/coming-from-tensorflow.md', () => {
     if (!now!.startsWith('none')) expect(checked.length, old).toBeGreaterThan(0);
   });
 
-  it('shows how each placement balances issue 24953 (npx vitest run -u tools/docs writes it)', async () => {
+  it('shows how each placement balances issue 24953 (npx vitest run tools/docs --update writes it)', async () => {
     const rows = rowsUnder('Placement: what round robin costs').map(([cell]) => {
       const placement: Placement = placementSchema.parse(JSON.parse(codeIn(cell!)[0]!));
       const { bytes, imbalance } = placementBalance(placeParameters(mlp(), 4, placement));

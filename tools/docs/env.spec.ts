@@ -37,7 +37,7 @@ const OTHERS = [
   ],
 ];
 
-it('docs/env.md lists every variable of every service (npx vitest run -u tools/docs writes it)', async () => {
+it('docs/env.md lists every variable of every service (npx vitest run tools/docs --update writes it)', async () => {
   const rows = new Map<string, { roles: string[]; byDefault: string; description: string }>();
   for (const [role, schema] of Object.entries(SCHEMAS)) {
     for (const variable of describeVariables(schema)) {
