@@ -56,6 +56,7 @@ function diverged(what: string, epoch: number, chunk: number): DownpourError {
   return new DownpourError(
     'diverged',
     `${what} in chunk ${chunk} of epoch ${epoch}: training has diverged. Lower updateRule.learningRate, or look for extreme ` +
-      'values in the data (normalisation: "standard" helps). onBadGradient: "skip" would drop a few of these and go on.',
+      'values in the data (normalisation: "standard" helps). With many workers gradients are stale: strategy async with ' +
+      'stalenessScaling: "inverse", or a smaller rate, trains on. onBadGradient: "skip" would drop a few of these and go on.',
   );
 }
