@@ -1,3 +1,4 @@
+import { json } from 'node:stream/consumers';
 import type { CheckpointManifest, CheckpointSummary, DatasetSummary, JobRecord, JobSpec } from '@downpour/contracts';
 import { checkpointManifestSchema, DownpourError, objects } from '@downpour/contracts';
 import type { JobRepository } from '@downpour/jobs';
@@ -105,9 +106,7 @@ export class CheckpointsService {
 
   async #manifest(id: string, number: number): Promise<CheckpointManifest> {
     const { stream } = await this.#blobs.getStream(objects.checkpointManifest(id, number));
-    const parts: Uint8Array[] = [];
-    for await (const part of stream) parts.push(part);
-    return checkpointManifestSchema.parse(JSON.parse(Buffer.concat(parts).toString('utf8')));
+    return checkpointManifestSchema.parse(await json(stream));
   }
 }
 

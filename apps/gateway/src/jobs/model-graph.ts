@@ -1,3 +1,4 @@
+import { json } from 'node:stream/consumers';
 import type { JobRecord, ModelGraph } from '@downpour/contracts';
 import { DownpourError, graphOf, modelCutSchema, objects } from '@downpour/contracts';
 import { isTerminal } from '@downpour/jobs';
@@ -16,7 +17,5 @@ export async function modelGraph(job: JobRecord, blobs: BlobStore): Promise<Mode
     throw new DownpourError('conflict', `Job ${job.id} is ${job.state}: ${hope}`);
   }
   const { stream } = await blobs.getStream(name);
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream) chunks.push(chunk);
-  return graphOf(modelCutSchema.parse(JSON.parse(Buffer.concat(chunks).toString())));
+  return graphOf(modelCutSchema.parse(await json(stream)));
 }
