@@ -1,4 +1,4 @@
-import type { KeyRange } from '@downpour/contracts';
+import { leastLoaded } from './least-loaded.ts';
 import type { PlacementPolicy } from './placement-policy.ts';
 import { placedVariables } from './placement-policy.ts';
 
@@ -9,14 +9,5 @@ import { placedVariables } from './placement-policy.ts';
 export const greedy: PlacementPolicy = {
   limit: 'puts whole variables on shards',
   maxShards: (layout) => placedVariables(layout).length,
-  place: (layout, shards) => {
-    const placement: KeyRange[][] = Array.from({ length: shards }, () => []);
-    const held = new Array<number>(shards).fill(0);
-    for (const { offset, length } of placedVariables(layout)) {
-      const least = held.indexOf(Math.min(...held));
-      placement[least]!.push({ begin: offset, end: offset + length });
-      held[least]! += length;
-    }
-    return placement;
-  },
+  place: (layout, shards) => leastLoaded(placedVariables(layout), shards),
 };
