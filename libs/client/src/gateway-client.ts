@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createParser } from 'eventsource-parser';
 import { TERMINAL_STATES } from '@downpour/contracts';
 import type {
   CheckpointManifest,
@@ -18,6 +17,7 @@ import type {
   WeightsRecord,
 } from '@downpour/contracts';
 import { GatewayError } from './gateway-error.ts';
+import { readEvents } from './read-events.ts';
 
 type StrategyInput = NonNullable<JobSpecInput['strategy']>;
 
@@ -157,13 +157,7 @@ export class GatewayClient {
   /** Events from the first on; ends when the job has ended or the connection breaks (the caller polls the job as well). Job.events goes on. */
   async *events(id: string, signal: AbortSignal): AsyncGenerator<JobEvent> {
     const response = await this.openEvents(id, 0, signal);
-    const ready: JobEvent[] = [];
-    const parser = createParser({ onEvent: ({ data }) => ready.push(JSON.parse(data) as JobEvent) });
-    const decoder = new TextDecoder();
-    for await (const bytes of response.body ?? []) {
-      parser.feed(decoder.decode(bytes as Uint8Array, { stream: true }));
-      yield* ready.splice(0);
-    }
+    for await (const { event } of readEvents(response)) yield event;
   }
 
   /** The stream of a job's events behind that number. */

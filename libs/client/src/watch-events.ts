@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TERMINAL_STATES } from '@downpour/contracts';
 import type { JobEvent } from '@downpour/contracts';
-import { createParser } from 'eventsource-parser';
 import { GatewayError } from './gateway-error.ts';
+import { readEvents } from './read-events.ts';
+import type { NumberedEvent } from './read-events.ts';
 
 export interface WatchOptions {
   signal?: AbortSignal | undefined;
@@ -60,25 +61,11 @@ function anyOf(signal: AbortSignal | undefined, own: AbortSignal): AbortSignal {
   return signal === undefined ? own : AbortSignal.any([signal, own]);
 }
 
-async function* eventsOf(
-  response: Response,
-  connection: AbortController,
-): AsyncGenerator<{ event: JobEvent; id: number | null }> {
-  const ready: { event: JobEvent; id: number | null }[] = [];
-  const parser = createParser({
-    onEvent: ({ data, id }) => ready.push({ event: JSON.parse(data) as JobEvent, id: id ? Number(id) : null }),
-  });
-  const decoder = new TextDecoder();
-  const silent = () => connection.abort(new Error('the connection is silent'));
-  let timer = setTimeout(silent, SILENCE_MS);
+async function* eventsOf(response: Response, connection: AbortController): AsyncGenerator<NumberedEvent> {
+  const silence = setTimeout(() => connection.abort(new Error('the connection is silent')), SILENCE_MS);
   try {
-    for await (const bytes of response.body ?? []) {
-      clearTimeout(timer);
-      timer = setTimeout(silent, SILENCE_MS);
-      parser.feed(decoder.decode(bytes as Uint8Array, { stream: true }));
-      yield* ready.splice(0);
-    }
+    yield* readEvents(response, () => silence.refresh());
   } finally {
-    clearTimeout(timer);
+    clearTimeout(silence);
   }
 }
