@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { parseDevice } from './device.ts';
+import { DownpourError } from './errors.ts';
 import type { KeyRange, ParameterLayout } from './layout.ts';
 
 /** Members that a group may have. */
@@ -9,23 +11,32 @@ const partitionIndex = z
   .min(0)
   .max(MAX_PARTITIONS - 1);
 
-/** `/job:worker/task:2` (as TensorFlow writes it) or `partition:2`. */
-export const PARTITION_DEVICE = /^(?:(?:\/job:(?:worker|replica))?\/task:|partition:)(\d{1,3})$/;
+/**
+ * The partition that a device string names: `/job:worker/task:2` or `/task:2`, read as TensorFlow reads it, or `partition:2`.
+ * @throws DownpourError invalid-request when it names none
+ */
+export function partitionOfDevice(text: string): number {
+  const { job = 'worker', task } = parseDevice(text.replace(/^partition:/, '/task:'));
+  if (job === 'worker' && task !== undefined) return task;
+  throw new DownpourError('invalid-request', `"${text}" is no partition: write 1, partition:1 or /job:worker/task:1`, {
+    field: 'device',
+  });
+}
+
+const partitionDevice = z.string().superRefine((text, context) => {
+  try {
+    partitionOfDevice(text);
+  } catch (error) {
+    context.addIssue({ code: 'custom', message: (error as DownpourError).message });
+  }
+});
 
 /** Model parallelism: a replica is a group of workers, each of which holds one partition of the model (Dean et al. 2012, section 3). */
 export const partitionsSpecSchema = z
   .strictObject({
     count: z.int().min(2).max(MAX_PARTITIONS).describe('Partitions of the model: so many workers make one replica'),
     devices: z
-      .record(
-        z.string().min(1),
-        z.union([
-          partitionIndex,
-          z
-            .string()
-            .regex(PARTITION_DEVICE, { message: 'expected a partition like 1, partition:1 or /job:worker/task:1' }),
-        ]),
-      )
+      .record(z.string().min(1), z.union([partitionIndex, partitionDevice]))
       .optional()
       .describe(
         'Partition of a layer, by its name or a pattern with * (the first that matches counts): a number, "partition:1" or "/job:worker/task:1". Layers that none names are cut ' +
@@ -154,6 +165,13 @@ export function partitionLayout(
   return { length, trainableLength, variables };
 }
 
+/** Where each variable of a partition begins in the whole vector and in the partition's own. */
+function placesOf(layout: ParameterLayout, cut: Pick<ModelCut, 'variables'>, partition: number) {
+  const own = layout.variables.filter((_, i) => cut.variables[i] === partition);
+  const { variables } = partitionLayout(layout, cut, partition);
+  return variables.map(({ offset, length }, i) => ({ whole: own[i]!.offset, part: offset, length }));
+}
+
 /** Ranges of the whole vector, all of one partition's variables, as ranges of its own vector. */
 export function rangesInPartition(
   ranges: readonly KeyRange[],
@@ -161,13 +179,11 @@ export function rangesInPartition(
   cut: Pick<ModelCut, 'variables'>,
   partition: number,
 ): KeyRange[] {
-  const own = layout.variables.filter((_, i) => cut.variables[i] === partition);
-  const { variables } = partitionLayout(layout, cut, partition);
+  const places = placesOf(layout, cut, partition);
   return ranges.map(({ begin, end }) => {
     // Variables that follow each other in the whole do so in the part.
-    const i = own.findIndex(({ offset, length }) => begin >= offset && begin < offset + length);
-    const at = variables[i]!.offset + begin - own[i]!.offset;
-    return { begin: at, end: at + end - begin };
+    const { whole, part } = places.find((place) => begin >= place.whole && begin < place.whole + place.length)!;
+    return { begin: begin - whole + part, end: end - whole + part };
   });
 }
 
@@ -178,13 +194,11 @@ export function rangesInWhole(
   cut: Pick<ModelCut, 'variables'>,
   partition: number,
 ): KeyRange[] {
-  const own = layout.variables.filter((_, i) => cut.variables[i] === partition);
-  const { variables } = partitionLayout(layout, cut, partition);
+  const places = placesOf(layout, cut, partition);
   return ranges.flatMap(({ begin, end }) =>
-    variables.flatMap(({ offset, length }, i) => {
-      const [first, last] = [Math.max(begin, offset), Math.min(end, offset + length)];
-      const shift = own[i]!.offset - offset;
-      return first < last ? [{ begin: first + shift, end: last + shift }] : [];
+    places.flatMap(({ whole, part, length }) => {
+      const [first, last] = [Math.max(begin, part), Math.min(end, part + length)];
+      return first < last ? [{ begin: first - part + whole, end: last - part + whole }] : [];
     }),
   );
 }

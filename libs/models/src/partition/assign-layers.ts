@@ -1,4 +1,4 @@
-import { PARTITION_DEVICE, type CutNode, type PartitionsSpec } from '@downpour/contracts';
+import { partitionOfDevice, type CutNode, type PartitionsSpec } from '@downpour/contracts';
 import { invalidModel } from '../topology/invalid-model.ts';
 import { automaticCut } from './automatic-cut.ts';
 import { matches, nothingMatches } from './layer-patterns.ts';
@@ -41,7 +41,7 @@ export function pinnedLayers(layers: readonly string[], { count, devices = {} }:
   const pinned = new Map<string, number>();
   for (const [pattern, device] of Object.entries(devices)) {
     const field = `partitions.devices.${pattern}`;
-    const partition = typeof device === 'number' ? device : Number(PARTITION_DEVICE.exec(device)?.[1] ?? NaN);
+    const partition = typeof device === 'number' ? device : partitionOfDevice(device);
     if (!(partition < count))
       throw invalidModel(
         field,
