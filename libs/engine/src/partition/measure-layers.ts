@@ -4,7 +4,7 @@ import { layerNames } from '@downpour/models/topology';
 import { sharedVector } from '../shared-vectors.ts';
 import type { Batch } from '../step/batch.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
-import { PartitionRunner } from './partition-runner.ts';
+import { EagerSegment } from './eager-segment.ts';
 
 /** Costs are of so many examples. They are the difference of two runs: what a run costs whatever its rows is mostly JavaScript, which compiled steps do without. */
 const EXAMPLES = 64;
@@ -32,14 +32,14 @@ export async function measureLayers(
   const costs: Record<string, number> = {};
   const began = performance.now();
   for await (const model of SegmentModel.each(plan, () => true)) {
-    const runner = new PartitionRunner(tensorflow, [model], layout, false);
+    const segment = new EagerSegment(tensorflow, model, layout);
     const cpuMs = (rows: number) => {
       const zeros = (shapes: SegmentModel['inputShapes']) =>
         shapes.map((shape) => new Float32Array(shape.reduce((size, n) => size * n, rows)));
       const [inputs, pulls] = [zeros(model.inputShapes), zeros(model.outputShapes)];
       const batch = emptyBatch(dataset, rows);
       const start = process.cpuUsage();
-      runner.stepOnce(model.segment.index, { parameters: initial, batch, inputs, weight: 1, seed: 0 }, pulls, gradient);
+      segment.step({ parameters: initial, batch, inputs, weight: 1, seed: 0 }, pulls, gradient);
       const { user, system } = process.cpuUsage(start);
       return (user + system) / 1e3;
     };
@@ -49,7 +49,7 @@ export async function measureLayers(
     const best = (rows: number) => Math.min(...Array.from({ length: repeats }, () => cpuMs(rows)));
     const slope = (best(MORE) - best(FEW)) / (MORE - FEW);
     costs[model.segment.layers[0]!] = Math.max(LEAST_MS, slope * EXAMPLES);
-    runner.dispose();
+    model.dispose();
   }
   return costs;
 }

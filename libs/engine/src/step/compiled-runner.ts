@@ -8,7 +8,7 @@ import { usedInPlace } from '../tensorflow/in-place.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { tidied } from '../tensorflow/tidied.ts';
 import { evaluationOf, type Batch, type HostEvaluation, type HostStep, type StepRunner } from './batch.ts';
-import { gradientInputs, piecesOf, writeGradients } from './gradient-pieces.ts';
+import { gradientInputs, piecesOf, writeGradients, type GradientPiece } from './gradient-pieces.ts';
 import { castFeatures, hostTensors, parameterTensors, uniformFrom, type HostTensor } from './step-inputs.ts';
 
 /**
@@ -25,7 +25,7 @@ export class CompiledRunner implements StepRunner {
   readonly #tensorflow: TensorFlow;
   readonly #model: TrainingModel;
   readonly #graphs = new GraphCache<CompiledGraph>(GRAPHS);
-  readonly #pieces: ReturnType<typeof piecesOf>;
+  readonly #pieces: readonly GradientPiece[];
   /** Memory that graphs can write into, for callers whose own they can't. */
   #scratch: Float32Array | null = null;
 
@@ -91,7 +91,7 @@ export class CompiledRunner implements StepRunner {
       const recording = tidied(this.#tensorflow, () =>
         record(backend, inputs, (tensors) => {
           const features = castFeatures(this.#tensorflow, this.#model, tensors['features']!, isByte);
-          return body(tensors, parameterTensors(this.#model, tensors), features);
+          return body(tensors, parameterTensors(this.#model.layout.variables, tensors), features);
         }),
       );
       const graph = new CompiledGraph(backend.binding, recording);

@@ -1,9 +1,8 @@
 import type { TrainingModel } from '@downpour/models';
-import type { Tensor } from '@tensorflow/tfjs';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { tidied } from '../tensorflow/tidied.ts';
 import { evaluationOf, type Batch, type HostEvaluation, type HostStep, type StepRunner } from './batch.ts';
-import { castFeatures, flatten, hostTensors, parameterTensors, uniformFrom } from './step-inputs.ts';
+import { castFeatures, eagerTensors, flatten, hostTensors, parameterTensors, uniformFrom } from './step-inputs.ts';
 
 /** Runs a model op by op: the reference for compiled steps, and what stands in where a model can't be compiled. */
 export class EagerRunner implements StepRunner {
@@ -40,15 +39,10 @@ export class EagerRunner implements StepRunner {
   }
 
   #inputs(parameters: Float32Array, batch: Batch, seed: number) {
-    const { backend } = this.#tensorflow;
-    const host = hostTensors(backend.binding, this.#model, parameters, batch, seed);
-    const tensors: Record<string, Tensor> = {};
-    for (const [name, { shape, dtype, values }] of Object.entries(host)) {
-      const id = backend.binding.createTensor(shape, dtype, values);
-      tensors[name] = backend.createOutputTensor({ id, shape, dtype });
-    }
+    const { binding } = this.#tensorflow.backend;
+    const tensors = eagerTensors(this.#tensorflow, hostTensors(binding, this.#model, parameters, batch, seed));
     return {
-      values: parameterTensors(this.#model, tensors),
+      values: parameterTensors(this.#model.layout.variables, tensors),
       features: castFeatures(this.#tensorflow, this.#model, tensors['features']!, batch.features instanceof Uint8Array),
       labels: tensors['labels']!,
       seed: tensors['seed']!,

@@ -1,3 +1,4 @@
+import type { DatasetSummary, ParameterLayout } from '@downpour/contracts';
 import type { TrainingModel } from '@downpour/models';
 import type { Tensor } from '@tensorflow/tfjs';
 import type { Binding } from '../tensorflow/binding.ts';
@@ -12,8 +13,7 @@ export interface HostTensor {
 }
 
 /**
- * The inputs of a step by name: `features` as on the wire, `labels`, `seed` (int32 [2]: the step's seed, 0), and `parameter_<i>` for each
- * variable, views of the flat vector: splitting it in the graph would copy it once more.
+ * The inputs of a step by name: `features` as on the wire, `labels`, `seed` (int32 [2]: the step's seed, 0), and `parameter_<i>` for each variable.
  */
 export function hostTensors(
   binding: Binding,
@@ -22,37 +22,65 @@ export function hostTensors(
   batch: Batch,
   seed: number,
 ): Record<string, HostTensor> {
-  const { count, features, labels } = batch;
-  const { dataset, inputShape, layout } = model;
-  const numbers = dataset.labelKind === 'number';
-  const tensors: Record<string, HostTensor> = {
-    features: {
-      shape: [count, ...inputShape],
-      dtype: features instanceof Uint8Array ? binding.TF_UINT8 : binding.TF_FLOAT,
-      values: features,
-    },
-    labels: {
-      shape: numbers ? [count, dataset.labelWidth] : [count],
-      dtype: numbers ? binding.TF_FLOAT : binding.TF_INT32,
-      values: labels,
-    },
-    seed: { shape: [2], dtype: binding.TF_INT32, values: new Int32Array([seed | 0, 0]) },
+  return {
+    features: hostFeatures(binding, model.inputShape, batch),
+    labels: hostLabels(binding, model.dataset, batch),
+    seed: hostSeed(binding, seed),
+    ...hostParameters(binding, model.layout.variables, parameters),
   };
-  layout.variables.forEach(({ shape, offset, length }, i) => {
-    tensors[parameterName(i)] = {
-      shape,
-      dtype: binding.TF_FLOAT,
-      values: parameters.subarray(offset, offset + length),
-    };
-  });
-  return tensors;
 }
 
-export function parameterTensors(model: TrainingModel, tensors: Record<string, Tensor>): Tensor[] {
-  return model.layout.variables.map((_, i) => tensors[parameterName(i)]!);
+export function hostFeatures(binding: Binding, shape: readonly number[], { count, features }: Batch): HostTensor {
+  return {
+    shape: [count, ...shape],
+    dtype: features instanceof Uint8Array ? binding.TF_UINT8 : binding.TF_FLOAT,
+    values: features,
+  };
+}
+
+export function hostLabels(binding: Binding, dataset: DatasetSummary, { count, labels }: Batch): HostTensor {
+  const numbers = dataset.labelKind === 'number';
+  return {
+    shape: numbers ? [count, dataset.labelWidth] : [count],
+    dtype: numbers ? binding.TF_FLOAT : binding.TF_INT32,
+    values: labels,
+  };
+}
+
+export function hostSeed(binding: Binding, seed: number): HostTensor {
+  return { shape: [2], dtype: binding.TF_INT32, values: new Int32Array([seed | 0, 0]) };
+}
+
+/** Views of the flat vector: splitting it in the graph would copy it once more. */
+export function hostParameters(
+  binding: Binding,
+  variables: ParameterLayout['variables'],
+  parameters: Float32Array,
+): Record<string, HostTensor> {
+  return Object.fromEntries(
+    variables.map(({ shape, offset, length }, i) => [
+      parameterName(i),
+      { shape, dtype: binding.TF_FLOAT, values: parameters.subarray(offset, offset + length) },
+    ]),
+  );
+}
+
+/** Of each variable, in their order. */
+export function parameterTensors(variables: readonly unknown[], tensors: Record<string, Tensor>): Tensor[] {
+  return variables.map((_, i) => tensors[parameterName(i)]!);
 }
 
 const parameterName = (variable: number) => `parameter_${variable}`;
+
+/** For ops that run one by one. */
+export function eagerTensors({ backend }: TensorFlow, inputs: Record<string, HostTensor>): Record<string, Tensor> {
+  const tensors: Record<string, Tensor> = {};
+  for (const [name, { shape, dtype, values }] of Object.entries(inputs)) {
+    const id = backend.binding.createTensor(shape, dtype, values);
+    tensors[name] = backend.createOutputTensor({ id, shape, dtype });
+  }
+  return tensors;
+}
 
 /** Gradients of each variable into one flat vector. */
 export function flatten(model: TrainingModel, gradients: ArrayLike<number>[], into?: Float32Array): Float32Array {

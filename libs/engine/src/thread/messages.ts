@@ -1,7 +1,7 @@
 import type { DatasetSummary, ErrorCode, ParameterLayout } from '@downpour/contracts';
 import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, PreparedModel } from '@downpour/models';
 import type { Assignment } from '@downpour/models/topology';
-import type { HostForward } from '../partition/partition-runner.ts';
+import type { HostForward } from '../partition/segment-inputs.ts';
 import type { HostEvaluation } from '../step/batch.ts';
 import type { TensorFlowOptions } from '../tensorflow/load.ts';
 import type { SharedView } from './shared-views.ts';
