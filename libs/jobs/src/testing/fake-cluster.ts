@@ -21,15 +21,11 @@ import type {
   VectorOperationsReply,
   VectorOperationsRequest,
 } from '@downpour/contracts';
-import {
-  chunksInEpoch,
-  DownpourError,
-  examplesInPush,
-  expectedPushes,
-  pushesInChunk,
-  pushesInEpoch,
-} from '@downpour/contracts';
+import { chunksInEpoch, DownpourError, examplesInPush, pushesInChunk } from '@downpour/contracts';
 import type { CoordinatorPort, DatasetLookup, ShardAccount } from '../ports.ts';
+import { missingChunks, shardLedger } from './fake-ledger.ts';
+import type { FakePush } from './fake-ledger.ts';
+import { fakeManifest } from './fake-manifest.ts';
 import { FakeVectors } from './fake-vectors.ts';
 import type { MemoryEvents, MemoryPlanRepository } from './memory-stores.ts';
 
@@ -44,11 +40,6 @@ export const SUMMARY: DatasetSummary = {
   labelWidth: 1,
 };
 const LENGTHS = [7840, 10];
-
-interface Push {
-  key: string;
-  examples: number;
-}
 
 /** A cluster in memory: queues, shards with ledgers, members that come and go. Time stands still unless a test moves it. */
 export class FakeCluster implements CoordinatorPort, DatasetLookup {
@@ -67,14 +58,13 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
   readonly manifests = new Map<string, CheckpointManifest>();
   readonly composed: ComposeCheckpointRequest[] = [];
   composeError: Error | null = null;
-  readonly log = new Map<string, Push[]>();
+  readonly log = new Map<string, FakePush[]>();
   /** What each shard's log says of how it is folded, by `job/shard`. */
   readonly controls = new Map<string, ShardControl>();
   prepareError: Error | null = null;
   prepareCalls = 0;
   failNext: Error | null = null;
   summaries = new Map<string, DatasetSummary>([['mnist', SUMMARY]]);
-  readonly #enqueuedOnce = new Set<string>();
   /** Shards of sandblaster jobs. */
   readonly vectors: FakeVectors;
   readonly #events: MemoryEvents;
@@ -179,7 +169,6 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
     this.#mayFail();
     this.enqueued.push(`${jobId}/${epoch}`);
     for (let chunk = 0; chunk < chunksInEpoch(plan); chunk++) this.chunks.get(jobId)?.push({ epoch, chunk });
-    this.#enqueuedOnce.add(`${jobId}/${epoch}`);
   }
   async giveOutAgain(jobId: string, missing: MissingChunks): Promise<void> {
     this.#mayFail();
@@ -200,7 +189,8 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
   async ledger(instance: string, jobId: string, shard: number, missingBelow = 0): Promise<ShardAccount> {
     if (!this.alive.has(instance)) throw new DownpourError('timeout', `${instance} does not answer`);
     const ledger = this.#ledger(jobId, shard);
-    return { ledger, complete: ledger.applied === ledger.expected, missing: this.#missing(jobId, missingBelow) };
+    const missing = missingChunks(this.#plan(jobId), this.log.get(jobId) ?? [], missingBelow);
+    return { ledger, complete: ledger.applied === ledger.expected, missing };
   }
   async publishEvent(jobId: string, event: JobEvent): Promise<void> {
     this.#mayFail();
@@ -212,45 +202,8 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
   async composeCheckpoint(request: ComposeCheckpointRequest): Promise<CheckpointManifest> {
     this.composed.push(request);
     if (this.composeError !== null) throw this.composeError;
-    const { jobId, checkpoint, why } = request;
-    const { spec, dataset, topology, layout, chunks, shards, control } = this.#plan(jobId);
-    const { applied, examplesApplied } = this.#ledger(jobId, 0);
-    const epochs = applied / pushesInEpoch(chunks);
-    const whole = Math.floor(epochs);
-    const ledger = {
-      closed: whole === 0 ? [] : [[0, whole] as [number, number]],
-      open: [],
-      duplicatesDropped: 0,
-      lateDropped: 0,
-      badDropped: 0,
-      examplesDropped: 0,
-      badPushes: [],
-    };
-    const manifest: CheckpointManifest = {
-      format: 'downpour-checkpoint',
-      v: 1,
-      job: jobId,
-      checkpoint,
-      why,
-      at: this.at,
-      epoch: epochs,
-      step: applied,
-      exact: true,
-      file: { name: 'model.safetensors', bytes: 4 * layout.length, sha256: 'ab' },
-      spec,
-      dataset,
-      topology,
-      layout,
-      chunks,
-      slots: [],
-      ...(control && { learningRateFactor: control.learningRateFactor }),
-      shards: shards.map(({ shard, ranges }) => ({
-        shard,
-        ranges,
-        version: applied,
-        ledger: { ...ledger, examplesApplied },
-      })),
-    };
+    const { jobId, checkpoint } = request;
+    const manifest = fakeManifest(this.#plan(jobId), this.#ledger(jobId, 0), request, this.at);
     this.manifests.set(`${jobId}/${checkpoint}`, manifest);
     return manifest;
   }
@@ -278,7 +231,7 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
     }
     return taken.length;
   }
-  push(jobId: string, push: Push): void {
+  push(jobId: string, push: FakePush): void {
     this.log.set(jobId, [...(this.log.get(jobId) ?? []), push]);
   }
 
@@ -325,39 +278,8 @@ export class FakeCluster implements CoordinatorPort, DatasetLookup {
     return tasks.length;
   }
 
-  #missing(jobId: string, below: number): MissingChunks {
-    const plan = this.#plan(jobId);
-    const applied = new Set((this.log.get(jobId) ?? []).map(({ key }) => key));
-    const lacks = (epoch: number, chunk: number) =>
-      Array.from({ length: pushesInChunk(plan.chunks, chunk) }, (_, push) => `${epoch}/${chunk}/${push}`).some(
-        (key) => !applied.has(key),
-      );
-    const chunks = Array.from({ length: chunksInEpoch(plan.chunks) }, (_, chunk) => chunk);
-    return Array.from({ length: below }, (_, epoch) => ({
-      epoch,
-      chunks: chunks.filter((chunk) => lacks(epoch, chunk)),
-    })).filter((each) => each.chunks.length > 0);
-  }
-
   #ledger(jobId: string, shard: number): ShardLedger {
-    const known = this.vectors.account(jobId, shard);
-    if (known !== null) return known;
-    const plan = this.#plan(jobId);
-    const pushes = this.log.get(jobId) ?? [];
-    const unique = new Map(pushes.map((push) => [push.key, push.examples]));
-    return {
-      shard,
-      instance: plan.shards[shard]?.instance ?? null,
-      expected: expectedPushes(plan.chunks),
-      applied: unique.size,
-      duplicatesDropped: pushes.length - unique.size,
-      lateDropped: 0,
-      badDropped: 0,
-      refused: 0,
-      examplesDropped: 0,
-      badPushes: [],
-      examplesApplied: [...unique.values()].reduce((sum, examples) => sum + examples, 0),
-    };
+    return this.vectors.account(jobId, shard) ?? shardLedger(this.#plan(jobId), this.log.get(jobId) ?? [], shard);
   }
   #plan(jobId: string): JobPlan {
     const plan = this.#plans.peek(jobId);
