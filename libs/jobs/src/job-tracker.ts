@@ -1,5 +1,13 @@
 import { settledPushes } from '@downpour/contracts';
-import type { Evaluation, JobEvent, JobProgress, ShardEvent, ShardLedger, WorkerEvent } from '@downpour/contracts';
+import type {
+  Evaluation,
+  JobEvent,
+  JobProgress,
+  ShardEvent,
+  ShardLedger,
+  ShardPlacement,
+  WorkerEvent,
+} from '@downpour/contracts';
 
 /** Rates and means look back this far. */
 const WINDOW_MS = 10_000;
@@ -96,6 +104,12 @@ export class JobTracker {
 
   shard(shard: number): Readonly<ShardView> | undefined {
     return this.#shards.get(shard);
+  }
+
+  /** The shard's present owner has said that it serves it. */
+  serves({ shard, ownership }: Pick<ShardPlacement, 'shard' | 'ownership'>): boolean {
+    const event = this.#shards.get(shard)?.event;
+    return event?.state === 'serving' && event.ownership === ownership;
   }
 
   /** Pushes that the slowest shard has settled. */

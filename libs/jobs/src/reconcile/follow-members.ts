@@ -1,4 +1,4 @@
-import type { Groups, JobPlan, ShardPlacement } from '@downpour/contracts';
+import type { Groups, JobPlan } from '@downpour/contracts';
 import { controlOf, warmstartStepsOf } from '@downpour/contracts';
 import { formGroups } from '../groups.ts';
 import type { JobRun } from '../job-run.ts';
@@ -20,7 +20,7 @@ export async function followMembers(run: JobRun, loads: () => Map<string, Load>,
   if (plan === undefined) return;
   const members = run.members;
   const failed = failedShards(run, plan);
-  const settled = endHandovers(plan.shards, members, (placement) => serves(run, placement));
+  const settled = endHandovers(plan.shards, members, (placement) => run.tracker.serves(placement));
   const repaired = repairOwners(settled, members, loads(), failed, hasLog(plan));
   let { shards, moves } = repaired;
   if (moves.length === 0) ({ shards, moves } = evenLoad(run, { ...plan, shards: settled }, loads(), times) ?? repaired);
@@ -49,12 +49,6 @@ function failedShards(run: JobRun, plan: JobPlan): Set<number> {
   return failed;
 }
 
-/** Its present owner has said that it serves the shard. */
-function serves(run: JobRun, { shard, ownership }: ShardPlacement): boolean {
-  const event = run.tracker.shard(shard)?.event;
-  return event?.state === 'serving' && event.ownership === ownership;
-}
-
 /** Two processes can follow one log; a push that is in none is known to one of them alone. */
 function hasLog(plan: JobPlan): boolean {
   return plan.spec.log.storage !== 'none';
@@ -66,7 +60,7 @@ function evenLoad(run: JobRun, plan: JobPlan, loads: Map<string, Load>, times: M
   const serving = plan.shards.every(
     (placement) =>
       placement.previous === undefined &&
-      serves(run, placement) &&
+      run.tracker.serves(placement) &&
       run.tracker.shard(placement.shard)?.event.complete === false,
   );
   const moved = serving ? rebalance(plan.shards, loads) : null;

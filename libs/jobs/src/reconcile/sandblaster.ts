@@ -6,6 +6,7 @@ import { coordinationOf } from '../job-record.ts';
 import type { JobRun } from '../job-run.ts';
 import { judge, messageOf, pauseMs } from '../retry.ts';
 import { ownersOf, SandblasterRun } from '../sandblaster/sandblaster-run.ts';
+import { askForEvaluation } from './ask-for-evaluation.ts';
 
 /** Keeps the main loop of a sandblaster job going. True once it has come to its end. */
 export async function followSandblaster(run: JobRun, plan: JobPlan, enough: boolean): Promise<boolean> {
@@ -19,9 +20,12 @@ export async function followSandblaster(run: JobRun, plan: JobPlan, enough: bool
     return true;
   }
   if (outcome !== null) await again(run, outcome.error);
-  if (run.ended) return false;
-  if (run.released) return false;
-  if (run.sandblaster === null && run.now >= run.sandblasterAfter && served(run, plan)) {
+  if (run.ended || run.released) return false;
+  if (
+    run.sandblaster === null &&
+    run.now >= run.sandblasterAfter &&
+    plan.shards.every((shard) => run.tracker.serves(shard))
+  ) {
     run.sandblaster = new SandblasterRun({
       plan,
       cluster: run.deps.cluster,
@@ -31,7 +35,7 @@ export async function followSandblaster(run: JobRun, plan: JobPlan, enough: bool
   }
   if (enough) run.sandblaster?.enough();
   if (run.sandblaster?.state) run.sandblasterFailures = 0;
-  await askForEvaluation(run, plan);
+  await followEvaluations(run, plan);
   return false;
 }
 
@@ -59,23 +63,11 @@ async function again(run: JobRun, error: unknown): Promise<void> {
   run.deps.log.warn({ job: run.id, err: error }, `L-BFGS begins again from its last iteration: ${messageOf(error)}`);
 }
 
-function served(run: JobRun, plan: JobPlan): boolean {
-  return plan.shards.every(({ shard, ownership }) => {
-    const event = run.tracker.shard(shard)?.event;
-    return event?.state === 'serving' && event.ownership === ownership;
-  });
-}
-
 /** Every so many iterations; the epoch that it is told with counts evaluations, as the ledger does. */
-async function askForEvaluation(run: JobRun, plan: JobPlan): Promise<void> {
+async function followEvaluations(run: JobRun, plan: JobPlan): Promise<void> {
   const state = run.sandblaster?.state;
   if (!state) return;
   const { evaluateEvery } = plan.spec;
   const due = dueMultiple(evaluateEvery, Infinity, state.iteration, coordinationOf(run.record).evaluationsRequested);
-  const out = run.evaluationAskedAt !== null && run.now - run.evaluationAskedAt <= run.options.evaluationMs;
-  if (due === null || out) return;
-  const { evaluations: epoch } = state;
-  await run.deps.cluster.enqueueEvaluation({ type: 'evaluate', v: 1, jobId: run.id, epoch, final: false });
-  run.evaluationAskedAt = run.now;
-  await run.save(run.coordinate({ evaluationsRequested: due }));
+  if (due !== null) await askForEvaluation(run, due, state.evaluations);
 }

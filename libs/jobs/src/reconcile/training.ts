@@ -6,6 +6,7 @@ import type { JobRun } from '../job-run.ts';
 import { epochsToEnqueue } from '../look-ahead.ts';
 import { available } from '../waiting.ts';
 import { followControl } from './control.ts';
+import { askForEvaluation } from './ask-for-evaluation.ts';
 import { askQuietShards } from './ask-quiet-shards.ts';
 import { mostlyBad } from './mostly-bad.ts';
 import { followSandblaster } from './sandblaster.ts';
@@ -32,7 +33,7 @@ export async function reconcileTraining(run: JobRun, takeStep: () => string | nu
   // Without a sharder nobody cuts chunks; watchStall says so.
   if (available(run.deps.cluster.members(), 'data-sharder').length > 0) await fillQueue(run);
   await followControl(run, takeStep);
-  await askForEvaluation(run);
+  await followEvaluations(run);
   await followCheckpoints(run);
   await watchStall(run);
   await run.saveProgress();
@@ -73,22 +74,11 @@ async function fillQueue(run: JobRun): Promise<void> {
   await run.save(run.coordinate({ epochsEnqueued }));
 }
 
-async function askForEvaluation(run: JobRun): Promise<void> {
+async function followEvaluations(run: JobRun): Promise<void> {
   const plan = run.plan?.value;
   if (plan === undefined) return;
   const epochsDone = run.tracker.applied(plan.shards.length) / pushesInEpoch(plan.chunks);
   const { evaluateEvery, epochs } = plan.spec;
   const due = dueMultiple(evaluateEvery, epochs, epochsDone, coordinationOf(run.record).evaluationsRequested);
-  const out = run.evaluationAskedAt !== null && run.now - run.evaluationAskedAt <= run.options.evaluationMs;
-  // One at a time: where evaluating takes longer than training, some are left out instead of piling up.
-  if (due === null || out) return;
-  await run.deps.cluster.enqueueEvaluation({
-    type: 'evaluate',
-    v: 1,
-    jobId: run.id,
-    epoch: due * evaluateEvery,
-    final: false,
-  });
-  run.evaluationAskedAt = run.now;
-  await run.save(run.coordinate({ evaluationsRequested: due }));
+  if (due !== null) await askForEvaluation(run, due, due * evaluateEvery);
 }

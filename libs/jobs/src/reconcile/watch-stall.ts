@@ -42,10 +42,7 @@ export async function watchStall(run: JobRun): Promise<void> {
 function stallReason(run: JobRun, quietMs: number): string {
   const minutes = Math.floor(quietMs / MINUTE_MS);
   const since = minutes < 1 ? 'half a minute' : `${minutes} min`;
-  const loading = (run.plan?.value.shards ?? []).filter(({ shard, ownership }) => {
-    const event = run.tracker.shard(shard)?.event;
-    return event?.state !== 'serving' || event.ownership !== ownership;
-  });
+  const loading = (run.plan?.value.shards ?? []).filter((placement) => !run.tracker.serves(placement));
   const waits =
     loading.length > 0
       ? loading.map(({ shard, instance }) => `shard ${shard} to be served by ${instance ?? 'a parameter shard'}`)
