@@ -62,6 +62,8 @@ describe('A partition in TensorFlow’s thread', () => {
         outputGradients: pulls,
         gradient: gradients[0]!,
       });
+      // Moved, not copied.
+      expect(pulls.map(({ length }) => length)).toEqual([0]);
       expect(last.loss).toBeCloseTo(expected.loss, 5);
       const joined = Float32Array.from(gradients.flatMap((values) => [...values]));
       expect(difference(expected.gradient, joined)).toBeLessThan(1e-5);

@@ -107,18 +107,23 @@ export class ThreadPartition implements PartitionCompute {
   async backward(call: BackwardCall): Promise<Float32Array[]> {
     await this.open();
     const { segment, microBatch, gradient } = call;
+    const outputGradients = call.outputGradients.map(sendable);
     const vector = this.#vectors.take(call.parameters);
     const shared = gradient.buffer instanceof SharedArrayBuffer;
     const into = shared ? gradient : this.#gradients.take(new Float32Array(gradient.length));
     try {
-      const { inputGradients } = await this.#thread.call('backward', {
-        replica: this.#id,
-        segment,
-        microBatch,
-        parameters: this.#views.view(vector),
-        outputGradients: call.outputGradients.map(sendable),
-        gradient: this.#views.view(into),
-      });
+      const { inputGradients } = await this.#thread.call(
+        'backward',
+        {
+          replica: this.#id,
+          segment,
+          microBatch,
+          parameters: this.#views.view(vector),
+          outputGradients,
+          gradient: this.#views.view(into),
+        },
+        outputGradients.map(({ buffer }) => buffer as ArrayBuffer),
+      );
       if (!shared) into.forEach((value, i) => (gradient[i]! += value));
       return inputGradients;
     } finally {

@@ -50,7 +50,7 @@ export interface BackwardCall {
   segment: number;
   microBatch: number;
   parameters: Float32Array;
-  /** In the order of the segment's `outputs`. */
+  /** In the order of the segment's `outputs`. Their memory is given away with them. */
   outputGradients: readonly Float32Array[];
   /** float32 [the partition's length]: what the segment's own parameters are to be changed by is added, `weight` in it. */
   gradient: Float32Array;
