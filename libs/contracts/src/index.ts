@@ -58,13 +58,11 @@ export {
   graphOf,
   groupSchema,
   groupsSchema,
-  MAX_PARTITIONS,
   modelCutSchema,
   modelGraphSchema,
   partitionLayout,
   partitionOfDevice,
   partitionsSpecSchema,
-  rangesInPartition,
   rangesInWhole,
 } from './partitions.ts';
 export type { CutNode, Group, Groups, ModelCut, ModelGraph, PartitionsSpec } from './partitions.ts';
