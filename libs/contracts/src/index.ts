@@ -65,6 +65,7 @@ export {
   partitionsSpecSchema,
   rangesInWhole,
 } from './partitions.ts';
+export type { Segment } from './segment.ts';
 export type { CutNode, Group, Groups, ModelCut, ModelGraph, PartitionsSpec } from './partitions.ts';
 export {
   crossingReplySchema,

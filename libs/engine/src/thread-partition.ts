@@ -1,9 +1,9 @@
+import type { Segment } from '@downpour/contracts';
 import type {
   BackwardCall,
   EvaluationSums,
   Examples,
   PartitionCompute,
-  Segment,
   SegmentCall,
   SegmentOutput,
 } from '@downpour/training';

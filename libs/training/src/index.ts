@@ -28,7 +28,6 @@ export type {
   Crossing,
   Exchange,
   PartitionCompute,
-  Segment,
   SegmentCall,
   SegmentOutput,
   SegmentTime,

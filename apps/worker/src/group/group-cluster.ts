@@ -1,6 +1,13 @@
-import type { ChunkTask, CrossingRequest, GroupWorkReply, GroupWorkRequest, JobPlan } from '@downpour/contracts';
+import type {
+  ChunkTask,
+  CrossingRequest,
+  GroupWorkReply,
+  GroupWorkRequest,
+  JobPlan,
+  Segment,
+} from '@downpour/contracts';
 import { chunksInEpoch, DownpourError, jobPlanSchema, partitionLayout } from '@downpour/contracts';
-import type { ParameterClient, PartitionCompute, Segment } from '@downpour/training';
+import type { ParameterClient, PartitionCompute } from '@downpour/training';
 import { fakePlan, FakeParameters, FakePartition } from '@downpour/training/fakes';
 import { FakeCluster, FakeQueue, pause } from '../fake-cluster.ts';
 import type { Worker } from '../worker.ts';

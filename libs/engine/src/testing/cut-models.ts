@@ -1,8 +1,7 @@
-import type { ParameterLayout } from '@downpour/contracts';
+import type { DatasetSummary, ParameterLayout, Segment } from '@downpour/contracts';
 import { partitionLayout } from '@downpour/contracts';
 import { SegmentModel, type PreparedModel, type TrainingOptions } from '@downpour/models';
-import { segmentsOf, variablePartitions, type Assignment, type Segment } from '@downpour/models/topology';
-import type { DatasetSummary } from '@downpour/contracts';
+import { segmentsOf, variablePartitions, type Assignment } from '@downpour/models/topology';
 import { PartitionRunner } from '../partition/partition-runner.ts';
 import { sharedVector } from '../shared-vectors.ts';
 import { rowsOf, type Batch, type HostEvaluation } from '../step/batch.ts';

@@ -1,4 +1,4 @@
-import type { DatasetSummary, ParameterLayout } from '@downpour/contracts';
+import type { DatasetSummary, ParameterLayout, Segment } from '@downpour/contracts';
 import tf from '@tensorflow/tfjs';
 import type { LayersModel, Scalar, Tensor, Tensor1D, Tensor2D, TensorContainer } from '@tensorflow/tfjs';
 import { augmented } from '../augment.ts';
@@ -18,7 +18,7 @@ import type { ObjectiveSpec } from '../losses/objective.ts';
 import type { MetricsSpec } from '../metrics/metric-sums.ts';
 import { layerShapes } from './layer-shapes.ts';
 import { segmentTopology } from './segment-topology.ts';
-import { segmentsOf, type Assignment, type Segment } from './segments.ts';
+import { segmentsOf, type Assignment } from './segments.ts';
 
 /** What a partition's segments are made of. */
 export interface PartitionPlan {

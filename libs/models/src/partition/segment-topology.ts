@@ -1,7 +1,7 @@
+import type { Segment } from '@downpour/contracts';
 import type { LayerNode, Topology } from '../topology/topology.ts';
 import { functionalOf } from '../topology/functional.ts';
 import { layerGraph } from './layer-graph.ts';
-import type { Segment } from './segments.ts';
 
 /**
  * A segment as a model of its own. It reads the features, where `readsFeatures`, then `inputs` in their order; it puts out `outputs` in their order, then

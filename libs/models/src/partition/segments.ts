@@ -1,24 +1,14 @@
+import type { Segment } from '@downpour/contracts';
 import type { Topology } from '../topology/topology.ts';
 import { layerGraph } from './layer-graph.ts';
 
 /** Partition of each layer, by name. InputLayers have none: whoever reads the features has them. */
 export type Assignment = Readonly<Record<string, number>>;
 
-/** Layers of one partition that can be computed without waiting for another partition in between. */
-export interface Segment {
-  /** In topological order: a segment reads what segments before it make. */
-  index: number;
-  partition: number;
-  /** How many changes of partition lie behind it at most. */
-  level: number;
+interface GrowingSegment extends Segment {
   layers: string[];
-  /** Tensors of other segments that it reads, by the name of the layer that makes them, sorted. The model's features are not among them. */
   inputs: string[];
-  /** Its tensors that other segments read, by the name of their layer, sorted. */
   outputs: string[];
-  readsFeatures: boolean;
-  /** Holds an output layer of the model: computes (its part of) the loss from the labels. */
-  holdsLoss: boolean;
 }
 
 /**
@@ -34,7 +24,7 @@ export function segmentsOf(topology: Topology, assignment: Assignment): Segment[
     return partition;
   };
   const keys = new Map<string, string>();
-  const segments = new Map<string, Segment>();
+  const segments = new Map<string, GrowingSegment>();
   for (const { node, inputs } of graph.layers) {
     const { name } = node.config;
     const partition = partitionOf(name);
@@ -66,7 +56,7 @@ export function segmentsOf(topology: Topology, assignment: Assignment): Segment[
   return ordered;
 }
 
-function empty(partition: number, level: number): Segment {
+function empty(partition: number, level: number): GrowingSegment {
   return { index: 0, partition, level, layers: [], inputs: [], outputs: [], readsFeatures: false, holdsLoss: false };
 }
 

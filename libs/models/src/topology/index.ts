@@ -14,5 +14,5 @@ export { exportModel } from '../export-model.ts';
 export type { ExportedModel } from '../export-model.ts';
 export type { SpecIssue } from '../spec-issue.ts';
 export type { MetricsSpec } from '../metrics/metric-sums.ts';
-export type { Assignment, Segment } from '../partition/segments.ts';
+export type { Assignment } from '../partition/segments.ts';
 export type { LayerNode, Topology } from './topology.ts';

@@ -1,4 +1,4 @@
-import type { Segment } from './ports.ts';
+import type { Segment } from '@downpour/contracts';
 
 /** Who makes and who reads a tensor that leaves its segment. */
 export interface Wire {

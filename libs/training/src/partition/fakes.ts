@@ -1,13 +1,6 @@
+import type { Segment } from '@downpour/contracts';
 import type { Examples } from '../ports.ts';
-import type {
-  BackwardCall,
-  Crossing,
-  Exchange,
-  PartitionCompute,
-  Segment,
-  SegmentCall,
-  SegmentOutput,
-} from './ports.ts';
+import type { BackwardCall, Crossing, Exchange, PartitionCompute, SegmentCall, SegmentOutput } from './ports.ts';
 
 /**
  * A model small enough to check by hand: each segment multiplies the sum of what it reads by its one parameter, which is at its index of the whole vector. The

@@ -1,8 +1,8 @@
+import type { Segment } from '@downpour/contracts';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FakeExchanges, fakeExamples, FakePartition, ROWS } from './fakes.ts';
 import { PartitionReplica } from './partition-replica.ts';
-import type { Segment } from './ports.ts';
 
 /** Each segment reads those before it that are named; the last holds the loss. */
 function graph(nodes: readonly { partition: number; reads: readonly number[] }[]): Segment[] {

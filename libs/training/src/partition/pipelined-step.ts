@@ -1,6 +1,7 @@
+import type { Segment } from '@downpour/contracts';
 import type { EvaluationSums, Examples } from '../ports.ts';
 import type { Dataflow, Wire } from './dataflow.ts';
-import type { Crossing, Exchange, PartitionCompute, Segment, SegmentTime } from './ports.ts';
+import type { Crossing, Exchange, PartitionCompute, SegmentTime } from './ports.ts';
 
 export interface PipelinedInput {
   parameters: Float32Array;

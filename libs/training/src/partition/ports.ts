@@ -1,21 +1,5 @@
+import type { Segment } from '@downpour/contracts';
 import type { EvaluationSums, Examples } from '../ports.ts';
-
-/** A run of layers of one partition that needs nothing of another partition once it has its inputs. */
-export interface Segment {
-  /** Its number among all segments of the model, in an order in which each comes after those that it reads. */
-  index: number;
-  partition: number;
-  /** Most crossings from partition to partition on a way to it. */
-  level: number;
-  layers: readonly string[];
-  /** Tensors of other segments that it reads, by the layer that makes them; the model's features are not among them. */
-  inputs: readonly string[];
-  /** Tensors that other segments read. */
-  outputs: readonly string[];
-  readsFeatures: boolean;
-  /** Computes (its part of) the loss from labels. */
-  holdsLoss: boolean;
-}
 
 /** Rows [begin, end) of examples, through one segment. */
 export interface SegmentCall {
