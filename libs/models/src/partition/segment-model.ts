@@ -80,6 +80,10 @@ export class SegmentModel {
   readonly segment: Segment;
   /** Places of the segment's variables in the partition's layout. */
   readonly variables: readonly number[];
+  /** Shape of one example at the model's input. */
+  readonly inputShape: readonly number[];
+  /** Whether features are indices, which are read as they are. */
+  readonly readsIndices: boolean;
   /** Shapes of one example. */
   readonly inputShapes: readonly (readonly number[])[];
   readonly outputShapes: readonly (readonly number[])[];
@@ -102,6 +106,8 @@ export class SegmentModel {
     this.#plan = plan;
     this.#model = model;
     this.#answers = answers;
+    this.inputShape = inputShapeOf(plan.topology) ?? plan.dataset.featureShape;
+    this.readsIndices = plan.topology.config.layers.some(({ class_name }) => class_name === 'Embedding');
     this.inputShapes = segment.inputs.map((name) => shapes[name]!);
     this.outputShapes = segment.outputs.map((name) => shapes[name]!);
     this.#variables = variablesOf(model);
@@ -137,16 +143,6 @@ export class SegmentModel {
       const held = answers.filter((_, i) => segment.layers.includes(names[i]!));
       yield new SegmentModel(plan, segment, model, held, shapes);
     }
-  }
-
-  /** Shape of one example at the model's input. */
-  get inputShape(): readonly number[] {
-    return inputShapeOf(this.#plan.topology) ?? this.#plan.dataset.featureShape;
-  }
-
-  /** Whether features are indices, which are read as they are. */
-  get readsIndices(): boolean {
-    return this.#plan.topology.config.layers.some(({ class_name }) => class_name === 'Embedding');
   }
 
   /** Whether it holds the output that evaluations are of. */
