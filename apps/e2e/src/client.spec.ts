@@ -98,12 +98,13 @@ describe('the client', { timeout: 240_000 }, () => {
 
   it('watches a job over a gateway that is killed, each event once', async () => {
     const port = new URL(cluster.url).port;
+    // Still going when the next gateway is there: evaluations are asked for by it.
     const job = await downpour.submit({
       model: { zoo: 'logistic' },
       dataset: 'mnist',
       batchSize: 128,
-      epochs: 3,
-      evaluateEvery: 0.25,
+      epochs: 12,
+      evaluateEvery: 0.5,
     });
     const events: JobEvent[] = [];
     let replaced: Promise<unknown> | null = null;
