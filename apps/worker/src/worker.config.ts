@@ -16,7 +16,9 @@ export const workerConfigSchema = serviceConfigSchema('worker').extend({
     ),
   OUTSTANDING_PUSHES: envInteger(1, 64)
     .default(4)
-    .describe('Gradients that may be on their way to the push log at once; more costs a vector of memory each'),
+    .describe(
+      'Gradients that may be on their way to the push log at once, and again as many that may wait there to be applied; more costs a vector of memory each',
+    ),
   STEP_PADDING_MS: envDurationMs(0, 60_000)
     .default(0)
     .describe(

@@ -1,5 +1,5 @@
 import { pushesInChunk } from '@downpour/contracts';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { DownpourReplica } from './downpour-replica.ts';
 import type { FakePlanOptions } from './fakes.ts';
 import { FakeChunk, fakeContext, FakeParameters, fakePlan, LinearReplica } from './fakes.ts';
@@ -108,6 +108,22 @@ describe('Downpour SGD', () => {
     // The first of each try, and the one that the lost push was to bring.
     expect(parameters.pulls).toBe(3);
     expect(compute.steps.at(-1)!.parameters).not.toEqual(compute.steps[0]!.parameters);
+  });
+
+  it('runs no further ahead of a shard that takes pushes and applies none than pushes may be outstanding', async () => {
+    const { parameters, compute, plan, replica, abort } = setUp({ outstandingPushes: 2 });
+    let logged = 0;
+    parameters.push = async () => [++logged];
+    const { promise: stuck, reject } = Promise.withResolvers<never>();
+    abort.signal.addEventListener('abort', () => reject(abort.signal.reason as Error));
+    const pull = parameters.pull.bind(parameters);
+    parameters.pull = (into, signal, { after = [] } = {}) => ((after[0] ?? 0) > 0 ? stuck : pull(into, signal));
+    const training = replica.trainChunk(new FakeChunk(plan, 0, 0));
+    await vi.waitFor(() => expect(logged).toBe(3));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(compute.steps).toHaveLength(3);
+    abort.abort(new Error('enough'));
+    expect((await training).kind).toBe('given-back');
   });
 
   it('pushes the sum of the gradients of each window', async () => {

@@ -29,7 +29,8 @@ export interface ReplicaOptions {
    */
   fetchAhead?: boolean;
   /**
-   * Pushes that may be on their way to the log at once: steps wait when there are more. More hides a slow log, at a vector of memory each.
+   * Pushes that may be on their way to the log at once, and those that may be in the log and not applied: steps wait when there are more. More hides a slow log, at a
+   * vector of memory each, and at as many pushes of staleness where a shard is slow.
    * @default 4
    */
   outstandingPushes?: number;
@@ -108,7 +109,9 @@ export class DownpourReplica {
     this.#stepsLocally = nFetch > 1 && !this.#accumulates;
     const allocate = () =>
       context.parameters.allocate?.() ?? context.replica.allocate?.(length) ?? new Float32Array(length);
-    this.#pace = paceOf(strategy, (options, signal) => this.#parameters.ask(options, signal));
+    this.#pace = paceOf(strategy, this.#options.outstandingPushes, (options, signal) =>
+      this.#parameters.ask(options, signal),
+    );
     this.#parameters = new LocalParameters(context.parameters, {
       layout: plan.layout,
       shards: plan.shards.length,

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { PullOptions } from '../ports.ts';
 import { ClockPace } from './clock-pace.ts';
+import { FreePace } from './free-pace.ts';
 import type { Ask } from './pace.ts';
+import { paceOf } from './pace.ts';
 import { StepPace } from './step-pace.ts';
 
 const CHUNK = { epoch: 2, chunk: 5 };
@@ -20,15 +22,39 @@ const tick = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('the clock of ssp', () => {
   it('counts pushes over chunks, and tells it with each fetch', async () => {
-    const pace = new ClockPace();
-    expect(pace.pullOptions(CHUNK)).toEqual({ clock: { pushes: 0, epoch: 2, chunk: 5 } });
-    pace.pushed();
-    pace.pushed();
-    expect(pace.pullOptions({ epoch: 3, chunk: 0 })).toEqual({ clock: { pushes: 2, epoch: 3, chunk: 0 } });
+    const pace = new ClockPace(1);
+    expect(await pace.pullOptions(CHUNK)).toEqual({ clock: { pushes: 0, epoch: 2, chunk: 5 } });
+    pace.pushed(Promise.resolve([7, 9]));
+    pace.pushed(Promise.resolve([8, 10]));
+    expect(await pace.pullOptions({ epoch: 3, chunk: 0 })).toEqual({
+      clock: { pushes: 2, epoch: 3, chunk: 0 },
+      after: [7, 9],
+    });
     expect(pace.inStep).toBe(false);
     // Nothing of it comes late.
     expect(await pace.confirm()).toBe(true);
     expect([...pace.settled()]).toEqual([]);
+  });
+});
+
+describe('the pace of async', () => {
+  it('waits for no push of its own but those older than the newest few', async () => {
+    const pace = paceOf(
+      { kind: 'async', nFetch: 1, nPush: 1, warmstartSteps: 0, stalenessScaling: 'none' },
+      2,
+      shards().ask,
+    );
+    pace.pushed(Promise.resolve([3, 4]));
+    pace.pushed(new Promise(() => undefined));
+    expect(await pace.pullOptions(CHUNK)).toEqual({});
+    pace.pushed(new Promise(() => undefined));
+    expect(await pace.pullOptions(CHUNK)).toEqual({ after: [3, 4] });
+  });
+
+  it('waits for no push that has failed', async () => {
+    const pace = new FreePace(0);
+    pace.pushed(Promise.reject(new Error('the job has ended')));
+    expect(await pace.pullOptions()).toEqual({ after: [] });
   });
 });
 

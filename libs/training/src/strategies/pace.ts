@@ -1,8 +1,8 @@
 import type { StrategySpec } from '@downpour/contracts';
 import type { PullOptions, TakenChunk } from '../ports.ts';
-import { NONE_SETTLED } from './confirmed-pushes.ts';
 import { BoundedPace } from './bounded-pace.ts';
 import { ClockPace } from './clock-pace.ts';
+import { FreePace } from './free-pace.ts';
 import { StepPace } from './step-pace.ts';
 
 /** The chunk that a replica works on. */
@@ -28,27 +28,17 @@ export interface Pace {
   confirm(chunk: ChunkKey, pushes: number, signal: AbortSignal): Promise<boolean>;
 }
 
-const NOTHING = {};
-
-/** No barrier anywhere (paper, section 4.1). */
-const free: Pace = {
-  inStep: false,
-  pullOptions: () => NOTHING,
-  pushed: () => undefined,
-  settled: () => NONE_SETTLED,
-  confirm: async () => true,
-};
-
-export function paceOf(strategy: StrategySpec, ask: Ask): Pace {
+/** `ahead`: pushes of its own that a replica without a barrier may be ahead of the shards (see OwnPushes). */
+export function paceOf(strategy: StrategySpec, ahead: number, ask: Ask): Pace {
   switch (strategy.kind) {
     case 'ssp':
-      return new ClockPace();
+      return new ClockPace(ahead);
     case 'sync':
     case 'localSgd':
       return new StepPace(ask);
     case 'async':
-      return strategy.maxStaleness === undefined ? free : new BoundedPace(ask);
+      return strategy.maxStaleness === undefined ? new FreePace(ahead) : new BoundedPace(ahead, ask);
     default:
-      return free;
+      return new FreePace(ahead);
   }
 }
