@@ -24,6 +24,8 @@ export interface ServerInfo {
 /** Headers and protocol lines count against max_payload too. */
 const HEADROOM_BYTES = 4096;
 const CLOSE_TIMEOUT_MS = 3000;
+/** Of large messages on their way out: what is small and comes after them (a sign of life, a refusal) waits for no more than this. */
+const MOST_UNSENT_BYTES = 16 * 2 ** 20;
 
 /** The process's one connection to NATS. It reconnects for ever; everything in this library hangs on it. */
 export class NatsLink {
@@ -38,6 +40,8 @@ export class NatsLink {
   #maxPayloadBytes: number;
   #server: string;
   #version: string;
+  #unsentBytes = 0;
+  readonly #waitingForRoom: (() => void)[] = [];
 
   constructor(nc: NatsConnection) {
     this.nc = nc;
@@ -127,7 +131,38 @@ export class NatsLink {
     return false;
   }
 
+  /** Before something large is encoded and published, at once: waits in line while much of what was published before has not left yet. Null: there is room. */
+  roomToSend(): Promise<void> | null {
+    if (this.#unsentBytes < MOST_UNSENT_BYTES && this.#waitingForRoom.length === 0) return null;
+    return new Promise((resolve) => this.#waitingForRoom.push(resolve));
+  }
+
+  /** One at a time: what it publishes counts before the next is asked. */
+  #admit(): void {
+    if (this.#unsentBytes >= MOST_UNSENT_BYTES) return;
+    const enter = this.#waitingForRoom.shift();
+    if (enter === undefined) return;
+    enter();
+    setImmediate(() => this.#admit());
+  }
+
   #publishInPlace(
+    subject: string,
+    data: Uint8Array,
+    options: { reply: string | undefined; headers: MsgHdrs | undefined; onSent: () => void },
+  ): boolean {
+    const { reply, headers } = options;
+    const onSent = (): void => {
+      this.#unsentBytes -= data.byteLength;
+      options.onSent();
+      this.#admit();
+    };
+    const sent = this.#sendParts(subject, data, { reply, headers, onSent });
+    if (sent) this.#unsentBytes += data.byteLength;
+    return sent;
+  }
+
+  #sendParts(
     subject: string,
     data: Uint8Array,
     { reply, headers, onSent }: { reply: string | undefined; headers: MsgHdrs | undefined; onSent: () => void },

@@ -165,6 +165,9 @@ export class NatsStrategy extends Server implements CustomTransportStrategy {
       const request = decodeFrame(message.data);
       const result = this.transformToObservable(await route.handler(request, { subject: message.subject }));
       const reply = (await lastValueFrom(result, { defaultValue: undefined })) as OutgoingFrame | undefined;
+      // It is encoded when it can leave: encoded answers in a queue are memory, and are asked for again before they have left.
+      const room = this.#link.roomToSend();
+      if (room !== null) await room;
       if (message.reply) publishFrame(this.#link, message.reply, reply?.header ?? {}, reply?.tensors);
       return 'answered';
     } catch (error) {

@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { DownpourError, queueGroups } from '@downpour/contracts';
 import { asFloat32, requireTensor } from '@downpour/tensor';
 import type { OutgoingFrame, TensorFrame } from '@downpour/tensor';
-import { until } from '@downpour/testing';
+import { startTcpProxy, until } from '@downpour/testing';
 import { Controller, Inject, Module } from '@nestjs/common';
 import type { INestMicroservice } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
@@ -23,6 +23,8 @@ interface State {
   atOnce: number;
   mostAtOnce: number;
   release: (() => void)[];
+  /** Answers to pulls. */
+  encoded: number;
 }
 const requestSchema = z.strictObject({ type: z.literal('sum'), begin: z.int() });
 
@@ -34,9 +36,13 @@ class TestController {
   pull(@Payload() { header, tensors }: TensorFrame): OutgoingFrame {
     const { length = 0 } = header as { length?: number };
     const data = tensors['values'] ? asFloat32(tensors['values']) : patternFloats(length);
+    const { state } = this;
     return {
-      header: { type: 'pulled', by: this.state.name, sum: data.reduce((sum, value) => sum + value, 0) },
-      tensors: { parameters: { dtype: 'float32', shape: [data.length], data } },
+      header: { type: 'pulled', by: state.name, sum: data.reduce((sum, value) => sum + value, 0) },
+      get tensors() {
+        state.encoded += 1;
+        return { parameters: { dtype: 'float32' as const, shape: [data.length], data } };
+      },
     };
   }
 
@@ -77,12 +83,12 @@ describe.each([
   const apps: INestMicroservice[] = [];
   const states: Record<string, State> = {};
 
-  const startService = async (name: string): Promise<INestMicroservice> => {
-    const state: State = { name, atOnce: 0, mostAtOnce: 0, release: [] };
+  const startService = async (name: string, servers?: string): Promise<INestMicroservice> => {
+    const state: State = { name, atOnce: 0, mostAtOnce: 0, release: [], encoded: 0 };
     states[name] = state;
     @Module({ controllers: [TestController], providers: [{ provide: STATE, useValue: state }] })
     class TestModule {}
-    const own = await nats.link();
+    const own = await nats.link(servers);
     const strategy = new NatsStrategy(own, {
       instance: name,
       onRequest: (pattern, outcome) => outcomes.push([pattern, outcome]),
@@ -154,6 +160,26 @@ describe.each([
       expect(sameBytes(asFloat32(requireTensor(tensors, 'parameters')), patternFloats(600_000 + index))).toBe(true);
     });
   });
+
+  it('are answered no faster than answers leave: a network that stands still makes no queue of them', async () => {
+    const proxy = await startTcpProxy({ targetPort: nats.server.port });
+    const app = await startService('behind', proxy.url);
+    proxy.stall('toTarget');
+    const answerMiB = 4;
+    const asked = Array.from({ length: 40 }, () =>
+      client.request('dp.shard.behind.pull', { length: (answerMiB * 2 ** 20) / 4 }, undefined, { timeoutMs: 20_000 }),
+    );
+    await until('the first answers to be made', () => states['behind']!.encoded > 0);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    // 16 MiB, and what the system's buffers have taken.
+    expect(states['behind']!.encoded).toBeLessThan(40 / 2);
+    proxy.pass();
+    for (const reply of asked)
+      expect(requireTensor((await reply).tensors, 'parameters').shape).toEqual([(answerMiB * 2 ** 20) / 4]);
+    expect(states['behind']!.encoded).toBe(40);
+    await app.close();
+    await proxy.stop();
+  }, 30_000);
 
   it('are refused with the code, the message and the field', async () => {
     await expect(client.request('dp.test.refuse.a', {})).rejects.toMatchObject({
