@@ -47,6 +47,10 @@ const HEARTBEAT_MS = 2000;
 /** While catching up: how long it takes at most to learn that there is nothing more. */
 const CATCH_UP_HEARTBEAT_MS = 500;
 const SILENCE_MS = 2.5 * HEARTBEAT_MS;
+const CATCH_UP_SILENCE_MS = 4 * CATCH_UP_HEARTBEAT_MS;
+/** A cluster that has lost a node answers nobody until it has chosen leaders; what was asked meanwhile it never answers. */
+const FIRST_API_TIMEOUT_MS = 1000;
+const MAX_API_TIMEOUT_MS = 8000;
 const PULL_EXPIRES_MS = 30_000;
 /** The server forgets a consumer that nobody pulls from. Longer than any handler, shorter than it would matter. */
 const INACTIVE_MS = 120_000;
@@ -115,14 +119,17 @@ export class StreamReader {
   async #run(onBegun: () => void, onRefused: (error: unknown) => void): Promise<void> {
     const { signal } = this.#stopped;
     let begun = false;
+    let timeoutMs = FIRST_API_TIMEOUT_MS;
     while (!signal.aborted) {
       try {
         await this.#link.whenConnected(signal);
-        await this.#consume(() => {
+        await this.#consume(timeoutMs, () => {
           begun = true;
+          timeoutMs = FIRST_API_TIMEOUT_MS;
           onBegun();
         });
       } catch (error) {
+        timeoutMs = Math.min(2 * timeoutMs, MAX_API_TIMEOUT_MS);
         const { missing = 'wait', stream } = this.#options;
         if (this.#link.closed || (!begun && missing === 'fail' && isStreamNotFound(error))) {
           this.#stopped.abort();
@@ -138,9 +145,9 @@ export class StreamReader {
   }
 
   /** One life of a consumer: returns when it is to be made anew. */
-  async #consume(onBegun: () => void): Promise<void> {
+  async #consume(timeoutMs: number, onBegun: () => void): Promise<void> {
     const { stream, filter, start } = this.#options;
-    const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false, timeout: 5000 });
+    const jsm = await jetstreamManager(this.#link.nc, { checkAPI: false, timeout: timeoutMs });
     const after = start === 'lastPerSubject' ? 0 : await this.#positionIn(jsm);
     const inbox = createInbox();
     const name = `reader-${newMessageId().replace('.', '-')}`;
@@ -152,8 +159,9 @@ export class StreamReader {
     const onStop = (): void => broken();
     this.#stopped.signal.addEventListener('abort', onStop);
     const monitor = setInterval(() => {
-      if (this.#asked > 0 && performance.now() - life.heardAt > SILENCE_MS) broken();
-    }, HEARTBEAT_MS);
+      const silenceMs = life.behind ? CATCH_UP_SILENCE_MS : SILENCE_MS;
+      if (this.#asked > 0 && performance.now() - life.heardAt > silenceMs) broken();
+    }, HEARTBEAT_MS / 2);
     try {
       subscription = this.#link.nc.subscribe(inbox, {
         callback: (error, message) => (error === null ? this.#onMessage(life, inbox, message) : broken()),
