@@ -11,6 +11,7 @@ import type { Experiment, ReproduceOptions } from './experiment.ts';
 import { figure3 } from './figure3.ts';
 import { figure4 } from './figure4.ts';
 import { figure5 } from './figure5.ts';
+import { mesh } from './mesh.ts';
 import { optimum } from './optimum.ts';
 import { rates } from './rates.ts';
 import { staleness } from './staleness.ts';
@@ -21,6 +22,7 @@ const EXPERIMENTS: readonly Experiment[] = [
   figure3,
   figure4,
   figure5,
+  mesh,
   stragglers,
   warmstart,
   staleness,

@@ -22,6 +22,9 @@ export interface WatchOptions {
   timeoutMs: number;
   /** Cancels the job as soon as it holds. */
   until?: (watched: Watched) => boolean;
+  /** Told of every event, when what it says is in `watched`. */
+  onLook?: (watched: Watched) => void;
+  onEvaluation?: (evaluation: Watched['evaluations'][number]) => void;
 }
 
 const END_TIMEOUT_MS = 60_000;
@@ -47,6 +50,8 @@ export async function watchJob(cluster: Cluster, spec: JobSpecInput, options: Wa
   try {
     for await (const event of client.events(id, stop)) {
       look(event);
+      options.onLook?.(watched);
+      if (event.type === 'evaluation') options.onEvaluation?.(watched.evaluations.at(-1)!);
       if (options.until?.(watched)) enough.abort();
     }
   } catch (error) {

@@ -53,6 +53,13 @@ export class WorkerFleet {
     return new CpuMeter([...this.#cluster.meter.processes, ...workers]);
   }
 
+  /** SIGKILL to the first of them, whose place the next `be` fills. */
+  kill(): string {
+    const killed = this.#workers.shift()!.process;
+    killed.kill('SIGKILL');
+    return `worker ${killed.pid}`;
+  }
+
   #start(paddingMs: number): RunningWorker {
     const child = spawn(process.execPath, [WORKER], {
       env: {
