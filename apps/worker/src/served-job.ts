@@ -1,10 +1,11 @@
 import type { ChunkTask, JobEvent, JobPlan } from '@downpour/contracts';
 import { controlOf, sharesSteps } from '@downpour/contracts';
-import type { EvaluationSums, ParameterClient, Replica, ReplicaOptions } from '@downpour/training';
+import type { EvaluationSums, ParameterClient, Replica } from '@downpour/training';
 import { DownpourReplica, SandblasterReplica } from '@downpour/training';
 import { evaluateSplit, freshParameters } from './evaluate-split.ts';
 import { GroupMember } from './group/group-member.ts';
 import type { GroupSeat } from './group/group-seat.ts';
+import type { MemberOptions } from './group/ports.ts';
 import { PortionCache } from './portion-cache.ts';
 import type { TaskQueue, WorkerVerbs } from './ports.ts';
 
@@ -30,7 +31,7 @@ export class ServedJob {
   readonly portions = new PortionCache();
   readonly #instance: string;
   readonly #verbs: WorkerVerbs;
-  readonly #options: ReplicaOptions;
+  readonly #options: MemberOptions;
   readonly #inUse = new Set<Promise<unknown>>();
   #chunks: Promise<TaskQueue<ChunkTask>> | null = null;
   #parameters: Promise<Parameters> | null = null;
@@ -41,7 +42,7 @@ export class ServedJob {
   #failures = 0;
   #pausedUntilMs = 0;
 
-  constructor(plan: JobPlan, instance: string, verbs: WorkerVerbs, options: ReplicaOptions) {
+  constructor(plan: JobPlan, instance: string, verbs: WorkerVerbs, options: MemberOptions) {
     this.#plan = plan;
     this.#instance = instance;
     this.#verbs = verbs;

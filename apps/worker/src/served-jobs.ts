@@ -1,8 +1,8 @@
 import { hostname } from 'node:os';
 import type { JobPlan } from '@downpour/contracts';
 import { servesJob } from '@downpour/contracts';
-import type { ReplicaOptions } from '@downpour/training';
 import { FairShare } from '@downpour/training';
+import type { MemberOptions } from './group/ports.ts';
 import type { WorkerVerbs } from './ports.ts';
 import { ServedJob } from './served-job.ts';
 
@@ -13,10 +13,10 @@ export class ServedJobs {
   readonly #closing = new Set<Promise<void>>();
   readonly #instance: string;
   readonly #verbs: WorkerVerbs;
-  readonly #options: ReplicaOptions;
+  readonly #options: MemberOptions;
   readonly #onChange: () => void;
 
-  constructor(instance: string, verbs: WorkerVerbs, options: ReplicaOptions, onChange: () => void) {
+  constructor(instance: string, verbs: WorkerVerbs, options: MemberOptions, onChange: () => void) {
     this.#instance = instance;
     this.#verbs = verbs;
     this.#options = options;

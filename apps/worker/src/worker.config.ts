@@ -1,4 +1,4 @@
-import { envBoolean, envDurationMs, envInteger, serviceConfigSchema } from '@downpour/platform';
+import { envBoolean, envDurationMs, envInteger, envText, serviceConfigSchema } from '@downpour/platform';
 import type { z } from 'zod';
 
 /** Everything a worker reads from the environment. */
@@ -23,6 +23,11 @@ export const workerConfigSchema = serviceConfigSchema('worker').extend({
     .default(0)
     .describe(
       'Every step takes at least so long. For experiments: many workers on few cores, or one that is slower than the others',
+    ),
+  TRACE_DIR: envText('a folder')
+    .optional()
+    .describe(
+      'Folder for INSTANCE.trace.json: when this worker computed which micro-batch of its partition of a model, for https://ui.perfetto.dev or chrome://tracing. Grows by 200 bytes a forward or backward',
     ),
   EVENT_INTERVAL_MS: envDurationMs(0, 60_000).default(250).describe('Least time between two progress events of a job'),
   FINISH_GRACE_MS: envDurationMs(0, 600_000)

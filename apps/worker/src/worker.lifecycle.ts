@@ -4,6 +4,7 @@ import type { EvaluationQueue, Membership, PlanWatcher } from '@downpour/nats';
 import type { ServiceContext } from '@downpour/platform';
 import { memberOf } from '@downpour/platform';
 import type { GroupSeat } from './group/group-seat.ts';
+import { SegmentTrace } from './group/segment-trace.ts';
 import type { WorkerVerbs } from './ports.ts';
 import { Worker } from './worker.ts';
 import type { WorkerConfig } from './worker.config.ts';
@@ -45,7 +46,11 @@ export class WorkerLifecycle {
   async start(): Promise<void> {
     const { instance, config, metrics: registry, log, shutdown } = this.#context;
     const { verbs, evaluations, plans, membership, engine } = this.#parts;
-    const worker = new Worker({ instance, config, verbs, evaluations, metrics: new WorkerMetrics(registry), log });
+    const untraced = (error: Error) => log.warn({ err: error }, 'The trace cannot be written');
+    const trace = config.TRACE_DIR === undefined ? undefined : SegmentTrace.open(config.TRACE_DIR, instance, untraced);
+    if (trace) shutdown.register('close', 'trace', () => trace.close());
+    const metrics = new WorkerMetrics(registry);
+    const worker = new Worker({ instance, config, verbs, evaluations, metrics, trace, log });
     this.#worker = worker;
     shutdown.register('stopIntake', 'worker', () => {
       worker.stopIntake();

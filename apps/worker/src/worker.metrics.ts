@@ -1,6 +1,7 @@
 import type { ChunkReport } from '@downpour/training';
 import type { Registry } from 'prom-client';
 import { Counter, Histogram } from 'prom-client';
+import type { PartitionTime } from './group/ports.ts';
 
 /** From a small MLP's step to a large network's, in seconds. */
 const SECONDS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30];
@@ -13,6 +14,7 @@ export class WorkerMetrics {
   readonly #evaluations: Counter<'outcome'>;
   readonly #durations: Record<'step' | 'pull' | 'push', Histogram>;
   readonly #chunkWait: Histogram;
+  readonly #segments: Counter<'partition' | 'direction'>;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -37,12 +39,22 @@ export class WorkerMetrics {
       push: seconds('downpour_worker_push_seconds', 'Time until a gradient was durable on all shards'),
     };
     this.#chunkWait = seconds('downpour_worker_chunk_wait_seconds', 'Time without a chunk before one came');
+    this.#segments = new Counter({
+      name: 'downpour_worker_partition_seconds_total',
+      help: 'Time that a partition of a model was computing, by direction: forward, backward. Its rate is the share of time in which it was busy',
+      labelNames: ['partition', 'direction'],
+      registers,
+    });
   }
 
   observe = (what: 'step' | 'pull' | 'push', ms: number): void => this.#durations[what].observe(ms / 1000);
 
   chunkWait(ms: number): void {
     this.#chunkWait.observe(ms / 1000);
+  }
+
+  segment({ partition, direction, ms }: PartitionTime): void {
+    this.#segments.inc({ partition, direction }, ms / 1000);
   }
 
   trained(report: ChunkReport): void {

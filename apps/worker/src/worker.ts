@@ -4,6 +4,7 @@ import type { Logger } from '@downpour/platform';
 import { ChunkAhead } from './chunk-ahead.ts';
 import { Evaluator } from './evaluator.ts';
 import type { GroupSeat } from './group/group-seat.ts';
+import type { SegmentTrace } from './group/segment-trace.ts';
 import type { EvaluationQueuePort, WorkerVerbs } from './ports.ts';
 import { isDeterministic, problemEvent } from './problems.ts';
 import type { ServedJob } from './served-job.ts';
@@ -21,6 +22,7 @@ export interface WorkerParts {
   verbs: WorkerVerbs;
   evaluations: EvaluationQueuePort;
   metrics: WorkerMetrics;
+  trace?: SegmentTrace | undefined;
   log: Logger;
   /** @default 2000 */
   planWaitMs?: number;
@@ -34,7 +36,7 @@ export class Worker {
   readonly #ahead: ChunkAhead;
 
   constructor(parts: WorkerParts) {
-    const { instance, config, verbs, evaluations, metrics, log } = parts;
+    const { instance, config, verbs, evaluations, metrics, trace, log } = parts;
     this.#parts = parts;
     this.#jobs = new ServedJobs(
       instance,
@@ -44,6 +46,10 @@ export class Worker {
         outstandingPushes: config.OUTSTANDING_PUSHES,
         eventIntervalMs: config.EVENT_INTERVAL_MS,
         observe: metrics.observe,
+        observeSegment: (time) => {
+          metrics.segment(time);
+          trace?.add(time);
+        },
       },
       () => this.#loop.wake(),
     );

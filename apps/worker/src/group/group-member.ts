@@ -1,16 +1,17 @@
 import type { JobEvent, JobPlan } from '@downpour/contracts';
 import { controlOf, DownpourError } from '@downpour/contracts';
-import type { EvaluationSums, ReplicaOptions } from '@downpour/training';
+import type { EvaluationSums } from '@downpour/training';
 import type { WorkerVerbs } from '../ports.ts';
 import { GroupLeader } from './group-leader.ts';
 import { GroupSeat } from './group-seat.ts';
 import { PartitionPart } from './partition-part.ts';
 import { seatIn } from './ports.ts';
+import type { MemberOptions } from './ports.ts';
 
 export interface GroupMemberInput {
   instance: string;
   verbs: WorkerVerbs;
-  options: ReplicaOptions;
+  options: MemberOptions;
   /** The newest of the job. */
   plan: () => JobPlan;
   /** Keeps the job's links open while work is under way. */

@@ -13,13 +13,18 @@ afterEach(async () => {
   for (const worker of running.splice(0)) await worker.close();
 });
 
-function start(cluster: GroupCluster, instance: string, plan: JobPlan = cluster.plan): Worker {
+function start(
+  cluster: GroupCluster,
+  instance: string,
+  plan: JobPlan = cluster.plan,
+  metrics = new WorkerMetrics(new Registry()),
+): Worker {
   const worker = new Worker({
     instance,
     config: { FETCH_AHEAD: false, OUTSTANDING_PUSHES: 4, EVENT_INTERVAL_MS: 0, FINISH_GRACE_MS: 20 },
     verbs: cluster,
     evaluations: cluster.evaluations,
-    metrics: new WorkerMetrics(new Registry()),
+    metrics,
     log: createLog({ level: 'silent', format: 'json', role: 'worker', instance }),
     planWaitMs: 100,
   });
@@ -59,6 +64,22 @@ describe('a group of workers', () => {
     const reports = cluster.events.flatMap(({ event }) => (event.type === 'worker' ? [event.instance] : []));
     expect(new Set(reports)).toEqual(new Set(['a']));
     for (const { kept } of cluster.computes) expect(kept.size).toBe(0);
+  });
+
+  it('measures how long each partition computes, forward and backward', async () => {
+    const cluster = new GroupCluster([0, 1], ['a', 'b']);
+    const registry = new Registry();
+    const metrics = new WorkerMetrics(registry);
+    ['a', 'b'].forEach((name) => start(cluster, name, cluster.plan, metrics));
+    await allTrained(cluster);
+    const { values } = await registry.getSingleMetric('downpour_worker_partition_seconds_total')!.get();
+    expect(values.map(({ labels }) => Object.values(labels).join(' ')).sort()).toEqual([
+      '0 backward',
+      '0 forward',
+      '1 backward',
+      '1 forward',
+    ]);
+    for (const { value } of values) expect(value).toBeGreaterThan(0);
   });
 
   it('goes on with another member in the place of one that is gone', async () => {

@@ -1,11 +1,12 @@
 import type { ChunkTask, JobPlan } from '@downpour/contracts';
 import { DownpourError, partitionView } from '@downpour/contracts';
-import type { EvaluationSums, ParameterClient, ReplicaContext, ReplicaOptions } from '@downpour/training';
+import type { EvaluationSums, ParameterClient, ReplicaContext } from '@downpour/training';
 import { DownpourReplica, PartitionReplica } from '@downpour/training';
 import { chunkExamples } from '../chunk-examples.ts';
 import { evaluateSplit } from '../evaluate-split.ts';
 import type { WorkerVerbs } from '../ports.ts';
 import type { GroupRun } from './group-run.ts';
+import type { MemberOptions } from './ports.ts';
 
 type Parameters = ParameterClient & { close(): Promise<void> };
 
@@ -13,7 +14,7 @@ export interface PartitionPartInput extends Pick<ReplicaContext, 'instance' | 'r
   plan: JobPlan;
   partition: number;
   verbs: WorkerVerbs;
-  options: ReplicaOptions;
+  options: MemberOptions;
 }
 
 /** A worker's part of a model that is cut: its segments, its parameters, and the replica loop over both. */
@@ -37,14 +38,20 @@ export class PartitionPart {
   }
 
   static async open(input: PartitionPartInput): Promise<PartitionPart> {
-    const { plan, partition, verbs } = input;
+    const { plan, partition, verbs, options } = input;
     const view = partitionView(plan, partition);
     const [parameters, compute] = await Promise.all([
       verbs.openParameters(plan, partition),
       verbs.openPartition(plan, partition),
     ]);
     const { microBatches } = plan.spec.partitions!;
-    const replica = new PartitionReplica({ partition, compute, length: view.layout.length, microBatches });
+    const replica = new PartitionReplica({
+      partition,
+      compute,
+      length: view.layout.length,
+      microBatches,
+      observe: (time) => options.observeSegment?.({ ...time, jobId: plan.jobId, partition }),
+    });
     return new PartitionPart(input, view, parameters, replica);
   }
 

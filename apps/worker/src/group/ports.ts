@@ -1,5 +1,5 @@
 import type { CrossingRequest, GroupWorkReply, GroupWorkRequest, JobPlan } from '@downpour/contracts';
-import type { PartitionCompute } from '@downpour/training';
+import type { PartitionCompute, ReplicaOptions, SegmentTime } from '@downpour/training';
 
 /** Where this worker sits in the groups of a job: a change of generation is another place. */
 export interface SeatPlace {
@@ -7,6 +7,17 @@ export interface SeatPlace {
   partition: number;
   /** By partition; the first leads. */
   members: readonly string[];
+}
+
+/** A forward or backward of a job's partition. */
+export interface PartitionTime extends SegmentTime {
+  jobId: string;
+  partition: number;
+}
+
+/** Of a worker's replica, be it a part of one. */
+export interface MemberOptions extends ReplicaOptions {
+  observeSegment?: (time: PartitionTime) => void;
 }
 
 /** What a member of a group asks of NATS and TensorFlow. All wait and try again while the other side is away, until the signal is aborted. */

@@ -14,6 +14,7 @@ export interface PartitionReplicaOptions {
   microBatches: number;
   /** Rows that an evaluation sends through at once. @default 250 */
   evaluationRows?: number;
+  /** Called with each forward and backward. */
   observe?: (time: SegmentTime) => void;
 }
 

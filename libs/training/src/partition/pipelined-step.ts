@@ -171,7 +171,8 @@ export class PipelinedStep {
     }
     const beganMs = performance.now();
     await (direction === 'forward' ? this.#forward(segment, microBatch) : this.#backward(segment, microBatch));
-    this.#parts.observe?.({ segment: segment.index, microBatch, direction, beganMs, ms: performance.now() - beganMs });
+    const { observe, step } = this.#parts;
+    observe?.({ step, segment: segment.index, microBatch, direction, beganMs, ms: performance.now() - beganMs });
     flight.left -= 1;
     if (flight.left === 0) {
       this.#inFlight -= 1;

@@ -72,11 +72,14 @@ export interface Exchange {
   receive(from: number, crossing: Crossing): Promise<Float32Array>;
 }
 
-/** What a partition did when, for a drawing of the pipeline. */
+/** When a partition computed what. Between two of them it waits. */
 export interface SegmentTime {
+  /** Number of the step in its chunk. */
+  step: number;
   segment: number;
   microBatch: number;
   direction: 'forward' | 'backward';
+  /** As `performance.now()`. */
   beganMs: number;
   ms: number;
 }
