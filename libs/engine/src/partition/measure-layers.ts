@@ -10,10 +10,15 @@ import { EagerSegment } from './eager-segment.ts';
 const EXAMPLES = 64;
 const FEW = 2;
 const MORE = 18;
+/** More of them where that many are lost beside it. */
+const MOST = 2050;
+const LOST_MS = 8;
 /** Of a layer that costs less than can be told. */
 const LEAST_MS = 0.01;
-/** Once measuring has taken so long, each further layer is timed once only. */
-const PATIENCE_MS = 400;
+/** Each is run so often: the least of them is what others on the machine disturbed least. */
+const REPEATS = 3;
+/** Once measuring has taken so much CPU time, each further layer is timed once only, and of few rows. */
+const PATIENCE_MS = 3000;
 
 /**
  * What each layer costs, ms of CPU time (a machine is often shared): forward and backward of 64 examples, the layer by itself, op by op. The loss is part of the layer that puts out what it is of. One
@@ -30,7 +35,7 @@ export async function measureLayers(
   const plan = { topology, assignment, layout, dataset, loss, metrics: { metrics: [], topK: 5 }, objective: {} };
   const gradient = sharedVector(layout.length);
   const costs: Record<string, number> = {};
-  const began = performance.now();
+  const began = cpuNow();
   for await (const model of SegmentModel.each(plan, () => true)) {
     const segment = new EagerSegment(tensorflow, model, layout);
     const cpuMs = (rows: number) => {
@@ -38,20 +43,28 @@ export async function measureLayers(
         shapes.map((shape) => new Float32Array(shape.reduce((size, n) => size * n, rows)));
       const [inputs, pulls] = [zeros(model.inputShapes), zeros(model.outputShapes)];
       const batch = emptyBatch(dataset, rows);
-      const start = process.cpuUsage();
+      const start = cpuNow();
       segment.step({ parameters: initial, batch, inputs, weight: 1, seed: 0 }, pulls, gradient);
-      const { user, system } = process.cpuUsage(start);
-      return (user + system) / 1e3;
+      return cpuNow() - start;
     };
     // The first run of an op looks for its kernel.
     cpuMs(MORE);
-    const repeats = performance.now() - began < PATIENCE_MS ? 3 : 1;
+    const patient = cpuNow() - began < PATIENCE_MS;
+    const repeats = patient ? REPEATS : 1;
     const best = (rows: number) => Math.min(...Array.from({ length: repeats }, () => cpuMs(rows)));
-    const slope = (best(MORE) - best(FEW)) / (MORE - FEW);
+    let more = MORE;
+    while (patient && more < MOST && best(more) < LOST_MS) more = Math.min(4 * more, MOST);
+    const slope = (best(more) - best(FEW)) / (more - FEW);
     costs[model.segment.layers[0]!] = Math.max(LEAST_MS, slope * EXAMPLES);
     model.dispose();
   }
   return costs;
+}
+
+/** CPU time of this process, ms. */
+function cpuNow(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e3;
 }
 
 function emptyBatch({ featureShape, featureType, labelKind, labelWidth }: DatasetSummary, rows: number): Batch {
