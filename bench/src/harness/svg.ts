@@ -14,8 +14,8 @@ const COLOURS = ['#2563eb', '#dc2626', '#059669', '#d97706', '#7c3aed', '#0891b2
 const GOOD = '#059669';
 const BAD = '#d97706';
 const NEUTRAL = '#64748b';
-const FONT = 'font-family="system-ui, sans-serif" font-size="12" fill="#0f172a"';
-const WIDTH = 860;
+export const FONT = 'font-family="system-ui, sans-serif" font-size="12" fill="#0f172a"';
+export const WIDTH = 860;
 
 /** One bar a figure, with the aim as a mark and the spread of the repetitions as a whisker. */
 export function barChart(title: string, axis: string, bars: readonly Bar[]): string {
@@ -111,12 +111,12 @@ function aimValue(aim: { least: number } | { most: number }): number {
   return 'least' in aim ? aim.least : aim.most;
 }
 
-function line(x1: number, y1: number, x2: number, y2: number, colour: string, width: number): string {
+export function line(x1: number, y1: number, x2: number, y2: number, colour: string, width: number): string {
   const [a, b, c, d] = [x1, y1, x2, y2].map((value) => value.toFixed(1));
   return `<line x1="${a}" y1="${b}" x2="${c}" y2="${d}" stroke="${colour}" stroke-width="${width}"/>`;
 }
 
-function document(height: number, title: string, parts: string[]): string {
+export function document(height: number, title: string, parts: string[]): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}">`,
     `<rect width="100%" height="100%" fill="white"/>`,
@@ -126,6 +126,6 @@ function document(height: number, title: string, parts: string[]): string {
   ].join('\n');
 }
 
-function escape(text: string): string {
+export function escape(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 }

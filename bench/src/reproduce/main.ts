@@ -13,6 +13,7 @@ import { figure4 } from './figure4.ts';
 import { figure5 } from './figure5.ts';
 import { mesh } from './mesh.ts';
 import { optimum } from './optimum.ts';
+import { pipeline } from './pipeline.ts';
 import { rates } from './rates.ts';
 import { staleness } from './staleness.ts';
 import { stragglers } from './stragglers.ts';
@@ -23,6 +24,7 @@ const EXPERIMENTS: readonly Experiment[] = [
   figure4,
   figure5,
   mesh,
+  pipeline,
   stragglers,
   warmstart,
   staleness,

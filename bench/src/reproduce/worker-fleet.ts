@@ -19,10 +19,13 @@ interface RunningWorker {
 /** Workers as users have them, a process each with TensorFlow in it, whose steps take at least so many milliseconds. */
 export class WorkerFleet {
   readonly #cluster: Cluster;
+  readonly #env: Record<string, string>;
   #workers: RunningWorker[] = [];
 
-  constructor(cluster: Cluster) {
+  /** `env` is added to that of each worker. */
+  constructor(cluster: Cluster, env: Record<string, string> = {}) {
     this.#cluster = cluster;
+    this.#env = env;
   }
 
   /** One worker for each padding; those that are there already go on. */
@@ -68,6 +71,7 @@ export class WorkerFleet {
         HTTP_PORT: '0',
         LOG_LEVEL: 'error',
         STEP_PADDING_MS: String(paddingMs),
+        ...this.#env,
       },
       stdio: 'ignore',
       detached: true, // Ctrl-C is this process's to handle.
