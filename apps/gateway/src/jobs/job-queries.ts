@@ -22,6 +22,11 @@ export const jobListQuerySchema = z.strictObject({
     .describe('Only jobs in this state, or in one of these separated by commas'),
 });
 
+/** Query of GET /v1/jobs/:id/graph. */
+export const graphQuerySchema = z.strictObject({
+  format: z.enum(['json', 'svg'], 'json or svg').default('json').describe('svg: a drawing, for a browser'),
+});
+
 /** Headers of GET /v1/jobs/:id/events. */
 export const lastEventIdSchema = z.object({
   'last-event-id': z.coerce.number(POSITION).int(POSITION).min(0, POSITION).optional(),

@@ -8,7 +8,8 @@ import { unsupportedMediaType } from '../problems/problem.filter.ts';
 import { parseOrProblem, ZodPipe } from '../problems/zod.pipe.ts';
 import { EVENT_HEARTBEAT } from '../tokens.ts';
 import { streamEvents } from './event-stream.ts';
-import { jobListQuerySchema, lastEventIdSchema } from './job-queries.ts';
+import { graphDrawing } from './graph-drawing.ts';
+import { graphQuerySchema, jobListQuerySchema, lastEventIdSchema } from './job-queries.ts';
 import type { JobView } from './job-view.ts';
 import { viewOf } from './job-view.ts';
 import { JobsService } from './jobs.service.ts';
@@ -109,8 +110,15 @@ export class JobsController {
   }
 
   @Get(':id/graph')
-  async graph(@Param('id') id: string): Promise<ModelGraph> {
-    return modelGraph(await this.#jobs.get(id), this.#ports.blobs);
+  async graph(
+    @Param('id') id: string,
+    @Query(new ZodPipe(graphQuerySchema, 'The query')) { format }: { format: 'json' | 'svg' },
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<ModelGraph | string> {
+    const graph = await modelGraph(await this.#jobs.get(id), this.#ports.blobs);
+    if (format === 'json') return graph;
+    reply.header('content-type', 'image/svg+xml');
+    return graphDrawing(graph);
   }
 
   @Get(':id/ledger')

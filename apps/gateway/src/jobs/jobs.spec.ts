@@ -268,7 +268,7 @@ describe('partitions of a job', () => {
 });
 
 describe('GET /v1/jobs/:id/graph', () => {
-  const graphOfJob = (id: string) => harness.fetch(`/v1/jobs/${id}/graph`);
+  const graphOfJob = (id: string, query = '') => harness.fetch(`/v1/jobs/${id}/graph${query}`);
 
   it('says that a model is not cut, or not yet', async () => {
     const { id } = await harness.submit();
@@ -305,6 +305,10 @@ describe('GET /v1/jobs/:id/graph', () => {
       'b 1>2',
       'c 1>2',
     ]);
+    const drawing = await graphOfJob(id, '?format=svg');
+    expect(drawing.headers.get('content-type')).toBe('image/svg+xml');
+    expect(await drawing.text()).toMatch(/^<svg [^]*partition 1: 2 layers, 20 parameters[^]*<\/svg>\n$/);
+    expect((await graphOfJob(id, '?format=dot')).status).toBe(400);
   });
 });
 

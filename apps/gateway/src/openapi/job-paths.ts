@@ -1,7 +1,7 @@
 import { jobEventSchema, jobLedgerSchema, jobSpecSchema, modelGraphSchema, strategySchema } from '@downpour/contracts';
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { jobListQuerySchema } from '../jobs/job-queries.ts';
+import { graphQuerySchema, jobListQuerySchema } from '../jobs/job-queries.ts';
 import { jobViewSchema } from '../jobs/job-view.ts';
 import { eventStream, job, jobLedger, kerasJob, mnistJob, modelGraphExample, tunedJob } from './examples.ts';
 import { jsonResponse, problemResponses } from './responses.ts';
@@ -178,10 +178,16 @@ export const jobPaths: ZodOpenApiPathsObject = {
       summary: 'How the model of a job is cut',
       description:
         'Of a job with `partitions`: its layers with partition, parameters, measured cost and bytes; the edges that cross from partition to partition; what each partition comes to.',
-      requestParams,
+      requestParams: { ...requestParams, query: graphQuerySchema },
       responses: {
-        '200': jsonResponse('The graph', modelGraphSchema, modelGraphExample),
-        ...problemResponses('missing', 'conflict', 'unavailable'),
+        '200': {
+          description: 'The graph',
+          content: {
+            ...jsonResponse('The graph', modelGraphSchema, modelGraphExample).content,
+            'image/svg+xml': { schema: z.string() },
+          },
+        },
+        ...problemResponses('invalid', 'missing', 'conflict', 'unavailable'),
       },
     },
   },
