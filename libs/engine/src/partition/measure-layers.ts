@@ -54,7 +54,11 @@ export async function measureLayers(
     const best = (rows: number) => Math.min(...Array.from({ length: repeats }, () => cpuMs(rows)));
     let more = MORE;
     while (patient && more < MOST && best(more) < LOST_MS) more = Math.min(4 * more, MOST);
-    const slope = (best(more) - best(FEW)) / (more - FEW);
+    let [ofMore, ofFew] = [best(more), best(FEW)];
+    // Few rows that took longer than many were disturbed.
+    for (let i = 1; i < REPEATS && ofMore <= ofFew; i++)
+      [ofMore, ofFew] = [Math.min(ofMore, best(more)), Math.min(ofFew, best(FEW))];
+    const slope = (ofMore - ofFew) / (more - FEW);
     costs[model.segment.layers[0]!] = Math.max(LEAST_MS, slope * EXAMPLES);
     model.dispose();
   }
