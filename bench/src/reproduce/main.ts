@@ -11,6 +11,7 @@ import type { Experiment, ReproduceOptions } from './experiment.ts';
 import { figure3 } from './figure3.ts';
 import { figure4 } from './figure4.ts';
 import { figure5 } from './figure5.ts';
+import { googlenet } from './googlenet.ts';
 import { mesh } from './mesh.ts';
 import { optimum } from './optimum.ts';
 import { pipeline } from './pipeline.ts';
@@ -25,6 +26,7 @@ const EXPERIMENTS: readonly Experiment[] = [
   figure5,
   mesh,
   pipeline,
+  googlenet,
   stragglers,
   warmstart,
   staleness,
@@ -35,7 +37,7 @@ const EXPERIMENTS: readonly Experiment[] = [
 
 const HELP = `npm run reproduce -- NAME ... [options]
 
-Runs an experiment on a system of its own, real worker processes whose steps are padded; writes NAME.json and SVG to bench/results/reproduce/.
+Runs an experiment on a system of its own, real worker processes, whose steps most of them pad; writes NAME.json and SVG to bench/results/reproduce/.
 
 ${EXPERIMENTS.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join('\n')}
 
