@@ -42,7 +42,9 @@ export const evaluationSchema = z
     accuracy: z.number().nullable().describe('Share of right answers, 0 to 1; null for regression'),
     metrics: z.record(z.string(), z.number()).default({}).describe("The others of the job's metrics, by name"),
     examples: z.int(),
-    epoch: z.number().describe('Epochs applied when the parameters were pulled'),
+    epoch: z
+      .number()
+      .describe('Epochs that it was due at; its parameters are those of when it was made, which may be a little later'),
     at: z.string(),
   })
   .meta({ id: 'Evaluation' });
