@@ -1,7 +1,8 @@
 import type { EvaluationSums, Examples, Replica, StepResult } from '@downpour/training';
 import { SharedExamples } from './shared-examples.ts';
 import { sharedVector, SharedVectors } from './shared-vectors.ts';
-import { rowsOf } from './step/batch.ts';
+import { ShortSteps } from './short-steps.ts';
+import { batchOf } from './step/batch.ts';
 import type { ReplicaPlan, Rows, ThreadCalls } from './thread/messages.ts';
 import { ViewSender } from './thread/shared-views.ts';
 import type { TensorFlowThread } from './thread/tensorflow-thread.ts';
@@ -17,7 +18,7 @@ export interface ReplicaEvents {
   onFallback?: (reason: string) => void;
 }
 
-/** A job's model in TensorFlow's thread. Outlives that thread: a new one is told of the model before its next step. */
+/** A job's model in TensorFlow's thread; its steps where they are short (ShortSteps). Outlives that thread: a new one is told of the model before its next step. */
 export class ThreadReplica implements Replica {
   readonly #thread: TensorFlowThread;
   readonly #id: number;
@@ -25,6 +26,7 @@ export class ThreadReplica implements Replica {
   readonly #events: ReplicaEvents;
   readonly #vectors: SharedVectors;
   readonly #examples = new SharedExamples();
+  readonly #short: ShortSteps;
   /** Filled by every step. */
   #gradient: Float32Array | null = null;
   #opened: { generation: number; done: Promise<unknown> } | null = null;
@@ -39,6 +41,7 @@ export class ThreadReplica implements Replica {
     this.#plan = plan;
     this.#events = events;
     this.#vectors = new SharedVectors(plan.layout.length);
+    this.#short = new ShortSteps(plan);
   }
 
   /** @throws DownpourError invalid-model when the model does not fit its plan */
@@ -71,15 +74,23 @@ export class ThreadReplica implements Replica {
     try {
       const shared = into && into.buffer instanceof SharedArrayBuffer;
       const gradient = shared ? into : (this.#gradient ??= sharedVector(this.#plan.layout.length));
-      const answer = await this.#examples.use(examples, (shared) =>
-        this.#thread.call('step', {
+      const answer = await this.#examples.use(examples, async (shared) => {
+        const batch = batchOf(shared, begin, end);
+        const here = this.#short.has(batch, gradient) ? await this.#short.run(vector, batch, seed, gradient) : null;
+        if (here !== null) return here;
+        const rows = () => this.#rows(shared, begin, end);
+        const step = await this.#thread.call('step', {
           replica: this.#id,
           parameters: this.#views.view(vector),
-          rows: this.#rows(shared, begin, end),
+          rows: rows(),
           seed,
           gradient: this.#views.view(gradient),
-        }),
-      );
+        });
+        this.#short.ran(batch, step.computeMs, () =>
+          this.#thread.call('stepGraph', { replica: this.#id, rows: rows() }),
+        );
+        return step;
+      });
       if (answer.fellBack !== null) this.#fallBack(answer.fellBack);
       if (into && !shared) into.set(gradient);
       const { loss, correct } = answer;
@@ -119,6 +130,7 @@ export class ThreadReplica implements Replica {
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#short.dispose();
     if (this.#opened?.generation !== this.#thread.generation) return;
     // A thread that is gone has forgotten the model anyway.
     await this.#thread.call('close', { replica: this.#id }).catch(() => undefined);
@@ -170,13 +182,9 @@ function checkRows({ count }: Examples, begin: number, end: number): void {
 }
 
 /** Examples as runs of at most EVALUATION_ROWS: views, not copies. */
-function* partsOf({ count, features, labels }: Examples): Generator<Examples> {
-  for (let begin = 0; begin < count; begin += EVALUATION_ROWS) {
-    const end = Math.min(count, begin + EVALUATION_ROWS);
-    yield {
-      count: end - begin,
-      features: rowsOf(features, count, begin, end),
-      labels: rowsOf(labels, count, begin, end),
-    };
+function* partsOf(examples: Examples): Generator<Examples> {
+  for (let begin = 0; begin < examples.count; begin += EVALUATION_ROWS) {
+    const end = Math.min(examples.count, begin + EVALUATION_ROWS);
+    yield batchOf(examples, begin, end);
   }
 }

@@ -1,65 +1,27 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { HostTensor } from '../step/step-inputs.ts';
-import type { Binding, HostValues, TensorMetadata } from '../tensorflow/binding.ts';
+import type { Binding } from '../tensorflow/binding.ts';
 import { fetchable } from './fetchable.ts';
+import { LoadedGraph, reasonOf, type GraphSource } from './loaded-graph.ts';
 import { prune } from './prune.ts';
 import { NotCompilable, type Recording } from './recording.ts';
 import { rewrite } from './rewrites/rewrite.ts';
 import { REWRITES } from './rewrites/rewrites.ts';
-import { fetchesOf, savedModelOf, TAG } from './saved-model.ts';
+import { fetchesOf, savedModelOf } from './saved-model.ts';
 
-/** A recording loaded into a TensorFlow session: host tensors in, host tensors out, one call for each run. */
-export class CompiledGraph {
-  readonly #binding: Binding;
-  readonly #session: number;
-  readonly #inputs: string[];
-  readonly #inputNames: string;
-  readonly #outputNames: string;
+/** A recording, rewritten and loaded. */
+export class CompiledGraph extends LoadedGraph {
+  readonly source: GraphSource;
 
   /** @throws NotCompilable when TensorFlow does not take the graph */
   constructor(binding: Binding, recording: Recording) {
     const pruned = prune(fetchable(rewrite(recording, REWRITES, binding), binding));
-    this.#binding = binding;
-    this.#inputs = pruned.inputs.map(({ name }) => name);
-    this.#inputNames = this.#inputs.map((name) => `${name}:0`).join(',');
-    this.#outputNames = fetchesOf(pruned).join(',');
-    this.#session = load(binding, savedModelOf(pruned, binding));
-  }
-
-  /** Names of the inputs that the graph uses. */
-  get inputs(): readonly string[] {
-    return this.#inputs;
-  }
-
-  /** Inputs by name; those that the graph does not use are left alone. */
-  run(inputs: Record<string, HostTensor>): HostValues[] {
-    const binding = this.#binding;
-    const ids: Record<string, number> = {};
-    try {
-      for (const name of this.#inputs) {
-        const { shape, dtype, values } = inputs[name]!;
-        ids[name] = binding.createTensor(shape, dtype, values);
-      }
-      return this.execute(ids).map(({ id }) => {
-        const values = binding.tensorDataSync(id);
-        binding.deleteTensor(id);
-        return values;
-      });
-    } finally {
-      for (const id of Object.values(ids)) binding.deleteTensor(id);
-    }
-  }
-
-  /** From tensors that TensorFlow holds, by name, to others, which are the caller's to delete. */
-  execute(ids: Readonly<Record<string, number>>): TensorMetadata[] {
-    return this.#binding.runSavedModel(
-      this.#session,
-      this.#inputs.map((name) => ids[name]!),
-      this.#inputNames,
-      this.#outputNames,
-    );
+    const source = {
+      savedModel: savedModelOf(pruned, binding),
+      inputs: pruned.inputs.map(({ name }) => name),
+      fetches: fetchesOf(pruned),
+    };
+    super(binding, source);
+    this.source = source;
   }
 
   /**
@@ -75,26 +37,4 @@ export class CompiledGraph {
       throw new NotCompilable(`TensorFlow could not run the graph: ${reasonOf(error)}`, { cause: error });
     }
   }
-
-  dispose(): void {
-    this.#binding.deleteSavedModel(this.#session);
-  }
-}
-
-/** TensorFlow reads a graph from a directory only; it is needed until the session is made. */
-function load(binding: Binding, savedModel: Uint8Array): number {
-  let directory: string | null = null;
-  try {
-    directory = mkdtempSync(join(tmpdir(), 'downpour-graph-'));
-    writeFileSync(join(directory, 'saved_model.pb'), savedModel);
-    return binding.loadSavedModel(directory, TAG);
-  } catch (error) {
-    throw new NotCompilable(`TensorFlow did not take the graph: ${reasonOf(error)}`, { cause: error });
-  } finally {
-    if (directory) rmSync(directory, { recursive: true, force: true });
-  }
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

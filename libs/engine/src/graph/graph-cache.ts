@@ -12,6 +12,11 @@ export class GraphCache<Graph extends { dispose(): void }> {
     return this.#graphs.size;
   }
 
+  /** One that is there. */
+  peek(key: string): Graph | undefined {
+    return this.#graphs.get(key);
+  }
+
   get(key: string, make: () => Graph): Graph {
     const graph = this.#graphs.get(key) ?? make();
     this.#graphs.delete(key);

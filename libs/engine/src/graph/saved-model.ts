@@ -1,11 +1,10 @@
 import type { Binding, OpAttribute } from '../tensorflow/binding.ts';
 import { messages, type AttrMessage, type NodeMessage, type ShapeMessage } from './protobuf.ts';
+import { TAG } from './loaded-graph.ts';
 import { NotCompilable, type RecordedTensor, type Recording, type Source } from './recording.ts';
 
 /** Version of GraphDef's meaning: TensorFlow 2.x has written 1 to 2,000 and more; this one is of 2.9, the oldest tfjs-node is made for. */
 const PRODUCER = 987;
-
-export const TAG = 'serve';
 
 /** Name of a recorded tensor in the graph: `op_3:0`. */
 export function tensorName(source: Source): string {

@@ -30,6 +30,15 @@ export interface StepRunner {
   predict(parameters: Float32Array, batch: Batch): Float32Array;
 }
 
+/** Rows [begin, end) of examples: views. */
+export function batchOf({ count, features, labels }: Batch, begin: number, end: number): Batch {
+  return {
+    count: end - begin,
+    features: rowsOf(features, count, begin, end),
+    labels: rowsOf(labels, count, begin, end),
+  };
+}
+
 /** Rows [begin, end) of `count`, as a view. */
 export function rowsOf<Values extends Uint8Array | Float32Array | Int32Array>(
   values: Values,

@@ -2,6 +2,7 @@ import type { TrainingModel } from '@downpour/models';
 import type { Tensor } from '@tensorflow/tfjs';
 import { CompiledGraph } from '../graph/compiled-graph.ts';
 import { GraphCache } from '../graph/graph-cache.ts';
+import type { GraphSource } from '../graph/loaded-graph.ts';
 import { record, type Recorded } from '../graph/record.ts';
 import { sharedVector } from '../shared-vectors.ts';
 import { usedInPlace } from '../tensorflow/in-place.ts';
@@ -75,6 +76,11 @@ export class CompiledRunner implements StepRunner {
     return graph.run(inputs)[0] as Float32Array;
   }
 
+  /** Of a step on so many rows, once there was one. */
+  stepGraph(batch: Pick<Batch, 'count' | 'features'>): GraphSource | undefined {
+    return this.#graphs.peek(graphKey('step', batch))?.source;
+  }
+
   dispose(): void {
     this.#graphs.dispose();
   }
@@ -86,7 +92,7 @@ export class CompiledRunner implements StepRunner {
     body: (tensors: Record<string, Tensor>, parameters: Tensor[], features: Tensor) => Recorded,
   ): CompiledGraph {
     const isByte = batch.features instanceof Uint8Array;
-    return this.#graphs.get(`${kind} ${batch.count} ${isByte}`, () => {
+    return this.#graphs.get(graphKey(kind, batch), () => {
       const { backend } = this.#tensorflow;
       const recording = tidied(this.#tensorflow, () =>
         record(backend, inputs, (tensors) => {
@@ -99,4 +105,8 @@ export class CompiledRunner implements StepRunner {
       return graph;
     });
   }
+}
+
+function graphKey(kind: string, { count, features }: Pick<Batch, 'count' | 'features'>): string {
+  return `${kind} ${count} ${features instanceof Uint8Array}`;
 }

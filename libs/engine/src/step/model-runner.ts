@@ -1,4 +1,5 @@
 import type { TrainingModel } from '@downpour/models';
+import type { GraphSource } from '../graph/loaded-graph.ts';
 import { NotCompilable } from '../graph/recording.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import type { Batch, HostEvaluation, HostStep, StepRunner } from './batch.ts';
@@ -33,6 +34,12 @@ export class ModelRunner implements StepRunner {
 
   predict(parameters: Float32Array, batch: Batch): Float32Array {
     return this.#run((runner) => runner.predict(parameters, batch));
+  }
+
+  /** What a step on such a batch runs, and what it reads: null where it is not compiled. */
+  stepGraph(batch: Pick<Batch, 'count' | 'features'>): { inputShape: readonly number[]; graph: GraphSource } | null {
+    const graph = this.#compiled?.stepGraph(batch);
+    return graph ? { inputShape: this.#model.inputShape, graph } : null;
   }
 
   dispose(): void {

@@ -17,7 +17,7 @@ export interface HostTensor {
  */
 export function hostTensors(
   binding: Binding,
-  model: TrainingModel,
+  model: Pick<TrainingModel, 'inputShape' | 'dataset' | 'layout'>,
   parameters: Float32Array,
   batch: Batch,
   seed: number,

@@ -1,3 +1,4 @@
+import { createRequire } from 'node:module';
 import util from 'node:util';
 import type { Backend } from './binding.ts';
 import { registerGather } from './gather-kernel.ts';
@@ -14,6 +15,8 @@ export interface TensorFlow {
   tf: typeof import('@tensorflow/tfjs');
   backend: Backend;
   version: string;
+  /** The file of tfjs-node's addon. */
+  addon: string;
 }
 
 let loaded: Promise<TensorFlow> | null = null;
@@ -45,5 +48,12 @@ async function load(options: TensorFlowOptions): Promise<TensorFlow> {
   await tf.ready();
   const backend = tf.backend() as unknown as Backend;
   registerGather(tf as unknown as TensorFlow['tf'], backend.binding);
-  return { tf: tf as unknown as TensorFlow['tf'], backend, version: backend.binding.TF_Version };
+  return { tf: tf as unknown as TensorFlow['tf'], backend, version: backend.binding.TF_Version, addon: addonFile() };
+}
+
+/** tfjs-node looks for it in several places. */
+function addonFile(): string {
+  const file = Object.keys(createRequire(import.meta.url).cache).find((name) => name.endsWith('tfjs_binding.node'));
+  if (file === undefined) throw new Error("tfjs-node has not loaded its addon 'tfjs_binding.node'");
+  return file;
 }

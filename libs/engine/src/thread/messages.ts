@@ -1,6 +1,7 @@
 import type { DatasetSummary, ErrorCode, ParameterLayout } from '@downpour/contracts';
 import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, PreparedModel } from '@downpour/models';
 import type { Assignment } from '@downpour/models/topology';
+import type { GraphSource } from '../graph/loaded-graph.ts';
 import type { HostForward } from '../partition/segment-inputs.ts';
 import type { HostEvaluation } from '../step/batch.ts';
 import type { TensorFlowOptions } from '../tensorflow/load.ts';
@@ -49,6 +50,8 @@ export interface ThreadCalls {
     ask: { replica: number; parameters: SharedView; rows: Rows; seed: number; gradient: SharedView };
     answer: ThreadStep;
   };
+  /** Of a step that was run on such rows: null where it was not compiled. */
+  stepGraph: { ask: { replica: number; rows: Rows }; answer: ThreadStepGraph | null };
   evaluate: { ask: { replica: number; parameters: SharedView; rows: Rows }; answer: HostEvaluation };
   predict: { ask: { replica: number; parameters: SharedView; rows: Rows }; answer: Float32Array };
   close: { ask: { replica: number }; answer: null };
@@ -105,6 +108,14 @@ export interface ThreadStep {
   computeMs: number;
   /** Why the model runs op by op although it was to be compiled; null otherwise. */
   fellBack: string | null;
+}
+
+/** What another thread needs to run the same step. */
+export interface ThreadStepGraph {
+  /** The file of tfjs-node's addon. */
+  addon: string;
+  inputShape: readonly number[];
+  graph: GraphSource;
 }
 
 export type CallMessage = { [Name in CallName]: { id: number; name: Name; ask: ThreadCalls[Name]['ask'] } }[CallName];

@@ -2,7 +2,7 @@ import { DownpourError } from '@downpour/contracts';
 import { prepareModel, SegmentModel, TrainingModel, type Topology } from '@downpour/models';
 import { cutPrepared } from '../partition/cut-prepared.ts';
 import { PartitionRunner } from '../partition/partition-runner.ts';
-import { rowsOf, type Batch } from '../step/batch.ts';
+import { batchOf, type Batch } from '../step/batch.ts';
 import { ModelRunner } from '../step/model-runner.ts';
 import type { TensorFlow } from '../tensorflow/load.ts';
 import { tryStep } from '../step/try-step.ts';
@@ -17,6 +17,7 @@ import type {
   ThreadForward,
   ThreadForwardAsk,
   ThreadStep,
+  ThreadStepGraph,
 } from './messages.ts';
 import { ViewReceiver } from './shared-views.ts';
 
@@ -66,20 +67,25 @@ export class ThreadService {
         const { replica, parameters, rows, seed, gradient } = message.ask;
         const { runner, memory } = this.#replica(replica);
         // All views before anything that may fail: each may tell of memory that later ones name.
-        const [vector, batch, into] = [memory.vector(parameters), batchOf(rows, memory), memory.vector(gradient)];
+        const [vector, batch, into] = [memory.vector(parameters), batchIn(rows, memory), memory.vector(gradient)];
         const began = performance.now();
         const { loss, correct } = runner.step(vector, batch, seed, into);
         return { loss, correct, computeMs: performance.now() - began, fellBack: runner.fellBack } satisfies ThreadStep;
       }
+      case 'stepGraph': {
+        const { runner, memory } = this.#replica(message.ask.replica);
+        const found = runner.stepGraph(batchIn(message.ask.rows, memory));
+        return found && ({ addon: this.#tensorflow.addon, ...found } satisfies ThreadStepGraph);
+      }
       case 'evaluate': {
         const { replica, parameters, rows } = message.ask;
         const { runner, memory } = this.#replica(replica);
-        return runner.evaluate(memory.vector(parameters), batchOf(rows, memory));
+        return runner.evaluate(memory.vector(parameters), batchIn(rows, memory));
       }
       case 'predict': {
         const { replica, parameters, rows } = message.ask;
         const { runner, memory } = this.#replica(replica);
-        return runner.predict(memory.vector(parameters), batchOf(rows, memory));
+        return runner.predict(memory.vector(parameters), batchIn(rows, memory));
       }
       case 'close':
         this.#close(message.ask.replica);
@@ -104,7 +110,7 @@ export class ThreadService {
     const { replica, segment, microBatch, weight, seed, training, inputs } = ask;
     const { runner, memory } = this.#partition(replica);
     const parameters = memory.vector(ask.parameters);
-    const rows = { parameters, batch: batchOf(ask.rows, memory), inputs, weight, seed };
+    const rows = { parameters, batch: batchIn(ask.rows, memory), inputs, weight, seed };
     const began = performance.now();
     const result = training ? runner.forward(segment, microBatch, rows) : runner.evaluate(segment, rows);
     moveBuffers(result.outputs, transfer);
@@ -170,10 +176,11 @@ function moveBuffers(results: readonly Float32Array[], transfer: ArrayBuffer[]):
     if (buffer instanceof ArrayBuffer && !transfer.includes(buffer)) transfer.push(buffer);
 }
 
-function batchOf({ count, features, labels, begin, end }: Rows, memory: ViewReceiver): Batch {
-  return {
-    count: end - begin,
-    features: rowsOf(memory.array(features) as Batch['features'], count, begin, end),
-    labels: rowsOf(memory.array(labels) as Batch['labels'], count, begin, end),
+function batchIn({ count, features, labels, begin, end }: Rows, memory: ViewReceiver): Batch {
+  const all = {
+    count,
+    features: memory.array(features) as Batch['features'],
+    labels: memory.array(labels) as Batch['labels'],
   };
+  return batchOf(all, begin, end);
 }
