@@ -1,4 +1,4 @@
-import type { Tensor } from '@tensorflow/tfjs';
+import type { Tensor, Tensor4D } from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadTensorFlow, type TensorFlow } from '../tensorflow/load.ts';
 import { tidied } from '../tensorflow/tidied.ts';
@@ -84,6 +84,23 @@ describe('Rewriting', () => {
     expect(names(rewritten)).not.toEqual(expect.arrayContaining(['Select']));
     const graph = new CompiledGraph(backend.binding, recording);
     expect([...graph.run(inputs)[0]!]).toEqual([0, 0, 0, 8]);
+    graph.dispose();
+  });
+
+  it('makes the bias of a convolution a BiasAdd, and leaves other sums alone', () => {
+    const { tf, backend } = tensorflow;
+    const image: HostTensor = { ...vector(...Array<number>(2 * 3 * 3 * 2).fill(0.5)), shape: [2, 3, 3, 2] };
+    const inputs = { image, bias: vector(1, 2), kernel: { ...vector(1, 2, 3, 4), shape: [1, 1, 2, 2] } };
+    const recording = recorded(inputs, ({ image, bias, kernel }) => {
+      const convolution = tf.conv2d(image as Tensor4D, kernel as Tensor4D, 1, 'same');
+      return [tf.add(convolution, bias!), tf.add(image!, bias!), tf.add(convolution, tf.scalar(1))];
+    });
+    expect(names(recording)).not.toContain('BiasAdd');
+    const rewritten = names(prune(rewrite(recording, REWRITES, backend.binding)));
+    expect(rewritten.filter((name) => /Add/.test(name)).sort()).toEqual(['Add', 'Add', 'BiasAdd']);
+    const graph = new CompiledGraph(backend.binding, recording);
+    const [biased, summed, raised] = graph.run(inputs).map((values) => [...values.slice(0, 2)]);
+    expect([biased, summed, raised]).toEqual([[3, 5], [1.5, 2.5], [3, 4]]); // prettier-ignore
     graph.dispose();
   });
 
