@@ -10,6 +10,8 @@ import commands
 import workloads
 
 workloads.one_thread()
+# One thread for one op leaves two for two ops at once: ways of an inception module, or both gradients of a convolution.
+tf.config.threading.set_inter_op_parallelism_threads(1)
 images, labels = workloads.batches(sys.argv[1])
 
 
