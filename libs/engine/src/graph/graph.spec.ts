@@ -9,6 +9,7 @@ import { record } from './record.ts';
 import { NotCompilable, type Recording } from './recording.ts';
 import { rewrite } from './rewrites/rewrite.ts';
 import { REWRITES } from './rewrites/rewrites.ts';
+import { splitRecording } from './split-recording.ts';
 
 let tensorflow: TensorFlow;
 beforeAll(async () => {
@@ -112,5 +113,27 @@ describe('Rewriting', () => {
     const graph = new CompiledGraph(backend.binding, recording);
     expect([...graph.run(inputs)[0]!]).toEqual([0.25, 1]);
     graph.dispose();
+  });
+});
+
+describe('Splitting', () => {
+  it('pools again for the gradient of pooling, and keeps the rest', () => {
+    const { tf, backend } = tensorflow;
+    const image: HostTensor = { ...vector(1, 5, 2, 7, 3, 4, 8, 6), shape: [1, 2, 4, 1] };
+    const inputs = { image, dy: { ...vector(10, 20), shape: [1, 1, 2, 1] } };
+    const recording = recorded(inputs, ({ image, dy }) => {
+      const pooled = (x: Tensor) => tf.log(tf.maxPool(tf.exp(x) as Tensor4D, 2, 2, 'valid'));
+      const { value, grad } = tf.valueAndGrad(pooled)(image!, dy as Tensor4D);
+      return [value, grad];
+    });
+    const { first, second, kept } = splitRecording(recording, 1);
+    expect([names(first), kept]).toEqual([['Exp', 'MaxPool', 'Log'], 1]);
+    expect(names(second!)).toContain('MaxPool');
+    expect(names(second!)).not.toContain('Exp');
+    const graphs = [first, second!].map((half) => new CompiledGraph(backend.binding, half));
+    const [, exponentials] = graphs[0]!.run(inputs);
+    const [gradient] = graphs[1]!.run({ ...inputs, kept_0: { ...image, values: exponentials! } });
+    [0, 10, 0, 0, 0, 0, 20, 0].forEach((value, i) => expect(gradient![i]).toBeCloseTo(value, 4));
+    for (const graph of graphs) graph.dispose();
   });
 });

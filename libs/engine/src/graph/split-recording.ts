@@ -13,23 +13,24 @@ export interface SplitRecording {
 const keptName = (index: number) => `kept_${index}`;
 
 /**
- * A recording as two graphs that run one after the other: what its first `outputs` outputs depend on, and the rest. Nothing is computed twice: what the
- * second needs of the first stays with TensorFlow.
+ * A recording as two graphs that run one after the other: what its first `outputs` outputs depend on, and the rest. What the second needs of the first stays with
+ * TensorFlow. Nothing but pooling is computed twice.
  */
 export function splitRecording(whole: Recording, outputs: number): SplitRecording {
   const { inputs, constants, ops } = whole;
   const needed = reach(whole, whole.outputs.slice(0, outputs));
   const later = reach(whole, [...whole.outputs.slice(outputs), ...whole.effects]);
+  const again = pooledFor(whole, later);
   const kept: Extract<Source, { kind: 'op' }>[] = [];
   /** A source of the whole, as the second half has it; its own ops are moved by `prune`. */
   const second = (source: Source): Source => {
-    if (source.kind !== 'op' || !needed.has(source.index)) return source;
+    if (source.kind !== 'op' || !needed.has(source.index) || again.has(source.index)) return source;
     let index = kept.findIndex((each) => same(each, source));
     if (index < 0) index = kept.push(source) - 1;
     return { kind: 'input', name: keptName(index) };
   };
   const secondOps = ops.map((op, i) =>
-    later.has(i) && !needed.has(i) ? { ...op, inputs: op.inputs.map(second) } : op,
+    (later.has(i) && !needed.has(i)) || again.has(i) ? { ...op, inputs: op.inputs.map(second) } : op,
   );
   const secondOutputs = whole.outputs.slice(outputs).map(second);
   const secondEffects = whole.effects.map(second);
@@ -50,6 +51,20 @@ export function splitRecording(whole: Recording, outputs: number): SplitRecordin
         }),
     kept: kept.length,
   };
+}
+
+/**
+ * Poolings whose gradient is among these ops. TensorFlow takes oneDNN's MaxPoolGrad only where the MaxPool stands in the same graph; its other one takes ten times as long
+ * as pooling again does.
+ */
+function pooledFor({ ops }: Recording, among: ReadonlySet<number>): Set<number> {
+  const pooled = new Set<number>();
+  for (const index of among) {
+    const { name, inputs } = ops[index]!;
+    const output = name === 'MaxPoolGrad' ? inputs[1]! : null;
+    if (output?.kind === 'op' && ops[output.index]!.name === 'MaxPool') pooled.add(output.index);
+  }
+  return pooled;
 }
 
 /** Ops that these depend on. */
