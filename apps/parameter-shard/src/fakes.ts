@@ -98,9 +98,10 @@ export class FakeCluster implements ShardPorts {
     return entry(this.#stores, `${jobId}/${shard}`, () => new MemorySnapshotStore());
   }
 
-  async initialParameters(): Promise<Float32Array> {
+  async initialParameters(): Promise<AsyncIterable<Uint8Array>> {
     if (this.initial === null) throw new Error('the object store is away');
-    return this.initial;
+    const { buffer, byteOffset, byteLength } = this.initial;
+    return pieces(new Uint8Array(buffer, byteOffset, byteLength));
   }
 
   async plan(jobId: string): Promise<JobPlan | null> {

@@ -11,11 +11,7 @@ export const natsPorts = (link: NatsLink): ShardPorts => {
   return {
     log: (jobId, shard) => new JetStreamPushLog(link, jobId, shard),
     snapshots: (jobId, shard) => new NatsSnapshotStore(store, jobId, shard),
-    initialParameters: async (jobId) => {
-      const bytes = await store.get(objects.initialParameters(jobId));
-      // A length that is no multiple of four shows as one value too few.
-      return new Float32Array(bytes.buffer, bytes.byteOffset, Math.floor(bytes.byteLength / 4));
-    },
+    initialParameters: async (jobId) => (await store.getStream(objects.initialParameters(jobId))).stream,
     plan: async (jobId) => (await plans.get(jobId))?.value ?? null,
     checkpoint: async (jobId, number) => {
       const text = Buffer.from(await store.get(objects.checkpointManifest(jobId, number))).toString('utf8');

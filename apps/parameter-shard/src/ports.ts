@@ -5,8 +5,8 @@ import type { PushLog, SnapshotStore } from '@downpour/parameters';
 export interface ShardPorts {
   log(jobId: string, shard: number): PushLog;
   snapshots(jobId: string, shard: number): SnapshotStore;
-  /** float32 of the whole job, as the worker that prepared it has written them. */
-  initialParameters(jobId: string): Promise<Float32Array>;
+  /** float32 of the whole job, as the worker that prepared it has written them, as their bytes come. @throws DownpourError not-found */
+  initialParameters(jobId: string): Promise<AsyncIterable<Uint8Array>>;
   /** The job's plan as it is stored now; null when it is gone. */
   plan(jobId: string): Promise<JobPlan | null>;
   /** A checkpoint: what it says of itself, and the bytes of its file as they come. @throws DownpourError not-found */

@@ -3,13 +3,19 @@ import { DownpourError } from '@downpour/contracts';
 import type {
   LogFollower,
   LoggedRecord,
-  ParameterShard,
   PushLog,
   RecoveredShard,
   ShardIdentity,
   SnapshotStore,
 } from '@downpour/parameters';
-import { initialFromCheckpoint, isPush, recoverShard, ShardLostError } from '@downpour/parameters';
+import {
+  initialFromCheckpoint,
+  isPush,
+  ownOfVector,
+  ParameterShard,
+  recoverShard,
+  ShardLostError,
+} from '@downpour/parameters';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ShardPorts } from './ports.ts';
 import type { ProblemReporter } from './problem-reporter.ts';
@@ -89,8 +95,10 @@ const loadOnce = async (
   const { origin } = plan;
   const recovered = await recoverShard(identity, {
     store,
-    initialParameters: () => ports.initialParameters(jobId),
-    ...(origin === undefined ? {} : { initialShard: () => beginFrom(origin, identity, ports) }),
+    initialShard: async () =>
+      origin === undefined
+        ? ParameterShard.begin(identity, await ownOfVector(identity, await ports.initialParameters(jobId)))
+        : beginFrom(origin, identity, ports),
     onDamaged: (name, error) => problems.tell('damaged-snapshot', `${name}: ${error.message}`),
   });
   signal.throwIfAborted();

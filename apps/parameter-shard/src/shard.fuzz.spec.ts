@@ -88,7 +88,7 @@ describe('a parameter-shard that is sent nonsense', () => {
       const mutated = new MutatedFrames(seed, samples);
       const known = new Set(pushes.map(({ header: { epoch, chunk, push } }) => `${epoch} ${chunk} ${push}`));
       const { random } = mutated;
-      const witness = ParameterShard.initial(shardIdentity(plan, 0), (await cluster.initialParameters())!);
+      const witness = ParameterShard.initial(shardIdentity(plan, 0), cluster.initial!);
       let sequence = 0;
       const settled = new Set<string>();
       // Told apart from what the shard does: by the plan alone.

@@ -77,7 +77,7 @@ class Owner {
   async start(): Promise<void> {
     const { shard, position, damaged } = await recoverShard(this.#identity, {
       store: this.#store,
-      initialParameters: async () => fakeInitialParameters(this.#identity.jobLength),
+      initialShard: async () => ParameterShard.initial(this.#identity, fakeInitialParameters(this.#identity.jobLength)),
     });
     this.#shard = shard;
     this.#taken = [];

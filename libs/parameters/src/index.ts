@@ -1,7 +1,8 @@
 export { captureShard } from './checkpoint/captured-shard.ts';
 export { checkpointHeader, SLOT_PREFIX } from './checkpoint/checkpoint-file.ts';
-export { initialFromCheckpoint } from './checkpoint/initial-shard.ts';
+export { initialFromCheckpoint, ownOfVector } from './checkpoint/initial-shard.ts';
 export { originOf } from './checkpoint/origin.ts';
+export { readingOrder } from './checkpoint/reading-order.ts';
 export { writeCheckpoint } from './checkpoint/write-checkpoint.ts';
 export {
   gatherRanges,

@@ -99,8 +99,13 @@ export class ParameterShard {
   static initial(identity: ShardIdentity, jobVector: Float32Array): ParameterShard {
     if (jobVector.length !== identity.jobLength)
       throw new RangeError(`There are ${jobVector.length} initial parameters; the job has ${identity.jobLength}`);
+    return ParameterShard.begin(identity, gatherRanges(jobVector, identity.ranges, new Float32Array(identity.length)));
+  }
+
+  /** As `initial`, from the shard's own values: float32 [length]. */
+  static begin(identity: ShardIdentity, own: Float32Array): ParameterShard {
     const shard = new ParameterShard(identity);
-    gatherRanges(jobVector, identity.ranges, shard.#memory.parameters);
+    shard.#memory.parameters.set(own);
     return shard;
   }
 

@@ -1,7 +1,7 @@
 import { DownpourError } from '@downpour/contracts';
 import type { JobPlan } from '@downpour/contracts';
 import type { ShardIdentity, StoredIteration } from '@downpour/parameters';
-import { BatchShard, gatherRanges, initialFromCheckpoint, openIteration, sealSnapshot } from '@downpour/parameters';
+import { BatchShard, initialFromCheckpoint, openIteration, ownOfVector, sealSnapshot } from '@downpour/parameters';
 import type { ShardPorts } from '../ports.ts';
 
 /** The newest, and the one before: when a shard dies some may have stored one that others have not. */
@@ -79,12 +79,11 @@ export class IterationStore {
 
   async #initialPoint(): Promise<Float32Array> {
     const { origin } = this.#plan;
-    const { ranges, length, jobId } = this.#identity;
     if (origin !== undefined) {
       const { manifest, file } = await this.#ports.checkpoint(origin.job, origin.checkpoint);
       return (await initialFromCheckpoint(this.#identity, origin, manifest, file)).parameters;
     }
-    return gatherRanges(await this.#ports.initialParameters(jobId), ranges, new Float32Array(length));
+    return ownOfVector(this.#identity, await this.#ports.initialParameters(this.#identity.jobId));
   }
 }
 

@@ -52,6 +52,35 @@ export const initialFromCheckpoint = async (
   });
 };
 
+/**
+ * What a shard begins with: reads the job's initial parameters once and keeps the shard's own.
+ * @param file float32 [jobLength], little-endian, its bytes as they come
+ * @returns float32 [length of the shard]
+ * @throws RangeError when they are not as many as the plan says
+ */
+export const ownOfVector = async (
+  { ranges, length, jobLength }: Pick<ShardIdentity, 'ranges' | 'length' | 'jobLength'>,
+  file: AsyncIterable<Uint8Array>,
+): Promise<Float32Array> => {
+  const values = new Float32Array(length);
+  const runs: Wanted[] = [];
+  let own = 0;
+  for (const { begin, end } of ranges) {
+    const into = values.subarray(own, (own += end - begin));
+    const bytes = Float32Array.BYTES_PER_ELEMENT;
+    runs.push({
+      begin: bytes * begin,
+      end: bytes * end,
+      into: new Uint8Array(into.buffer, into.byteOffset, into.byteLength),
+    });
+  }
+  let at = 0;
+  for await (const chunk of file) at = takeOf(chunk, at, runs);
+  const found = Math.floor(at / Float32Array.BYTES_PER_ELEMENT);
+  if (found !== jobLength) throw new RangeError(`There are ${found} initial parameters; the job has ${jobLength}`);
+  return values;
+};
+
 /** The old shards that held some of these values. */
 const oldShards = (manifest: CheckpointManifest, ranges: readonly KeyRange[]): CheckpointManifest['shards'] =>
   manifest.shards.filter((old) =>
@@ -122,14 +151,20 @@ const readWanted = async (
       at = header.dataBegin;
       head = null;
     }
-    for (const { begin, end, into } of runs) {
-      if (begin >= at + rest.byteLength) break;
-      const from = Math.max(begin, at);
-      const to = Math.min(end, at + rest.byteLength);
-      if (from < to) into.set(rest.subarray(from - at, to - at), from - begin);
-    }
-    at += rest.byteLength;
-    while (runs.length > 0 && runs[0]!.end <= at) runs.shift();
+    at = takeOf(rest, at, runs);
   }
   if (head !== null || runs.length > 0) throw new RangeError('The checkpoint ends too early');
+};
+
+/** Takes what is wanted of the bytes at a place of a file, and forgets runs that are whole (`runs` are sorted). Answers where the next bytes are. */
+const takeOf = (bytes: Uint8Array, at: number, runs: Wanted[]): number => {
+  const next = at + bytes.byteLength;
+  for (const { begin, end, into } of runs) {
+    if (begin >= next) break;
+    const from = Math.max(begin, at);
+    const to = Math.min(end, next);
+    if (from < to) into.set(bytes.subarray(from - at, to - at), from - begin);
+  }
+  while (runs.length > 0 && runs[0]!.end <= next) runs.shift();
+  return next;
 };

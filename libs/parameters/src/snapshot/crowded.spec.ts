@@ -27,7 +27,7 @@ it('a snapshot that is stored twice lets the whole log go, and either copy can b
   expect(log.sequences).toEqual([10]);
   for (const damaged of [null, 10]) {
     if (damaged !== null) store.damage(damaged, 60);
-    const options = { store, initialParameters: () => Promise.reject(new Error('not to be asked')) };
+    const options = { store, initialShard: () => Promise.reject(new Error('not to be asked')) };
     const recovered = await recoverShard(identity, options);
     expect(recovered.position).toBe(10);
     expect(recovered.shard.parameters).toEqual(shard.parameters);
@@ -39,7 +39,7 @@ it('a shard without snapshots is lost when the initial parameters are gone, and 
   const recover = (code: 'not-found' | 'unavailable') =>
     recoverShard(identity, {
       store: new MemorySnapshotStore(),
-      initialParameters: () => Promise.reject(new DownpourError(code, 'no')),
+      initialShard: () => Promise.reject(new DownpourError(code, 'no')),
     });
   await expect(recover('not-found')).rejects.toThrow(ShardLostError);
   await expect(recover('unavailable')).rejects.toMatchObject({ code: 'unavailable' });

@@ -1,5 +1,5 @@
 import { DownpourError } from '@downpour/contracts';
-import { ParameterShard } from '../parameter-shard.ts';
+import type { ParameterShard } from '../parameter-shard.ts';
 import type { SnapshotStore } from '../ports.ts';
 import type { ShardIdentity } from '../shard-identity.ts';
 import { KEPT_SNAPSHOTS } from './keep-snapshot.ts';
@@ -8,10 +8,8 @@ import { openSnapshot } from './snapshot.ts';
 
 export interface RecoverOptions {
   store: SnapshotStore;
-  /** float32 [jobLength] */
-  initialParameters: () => Promise<Float32Array>;
-  /** Instead of the initial parameters, where the job begins from a checkpoint. */
-  initialShard?: () => Promise<ParameterShard>;
+  /** As the job begins: from the initial parameters, or a checkpoint. */
+  initialShard: () => Promise<ParameterShard>;
   /** A snapshot could not be used. */
   onDamaged?: (name: string, error: SnapshotError) => void;
 }
@@ -33,12 +31,12 @@ export class ShardLostError extends Error {
 }
 
 /**
- * The shard from its newest whole snapshot, else from the initial parameters.
+ * The shard from its newest whole snapshot, else as the job begins.
  * @throws ShardLostError when every snapshot is damaged and the log before them is gone, or the initial parameters do not fit.
  */
 export const recoverShard = async (
   identity: ShardIdentity,
-  { store, initialParameters, initialShard, onDamaged }: RecoverOptions,
+  { store, initialShard, onDamaged }: RecoverOptions,
 ): Promise<RecoveredShard> => {
   const stored = await store.list();
   const damaged = new Set<number>();
@@ -57,8 +55,7 @@ export const recoverShard = async (
       `All ${stored.length} snapshots of shard ${identity.shard} are damaged, and the push log before them is gone. Submit the job again.`,
     );
   try {
-    const shard = (await initialShard?.()) ?? ParameterShard.initial(identity, await initialParameters());
-    return { shard, position: 0, damaged };
+    return { shard: await initialShard(), position: 0, damaged };
   } catch (cause) {
     if (cause instanceof DownpourError && cause.code === 'not-found')
       throw new ShardLostError(

@@ -14,7 +14,7 @@ import { defaultLogBytes, SnapshotPolicy } from './snapshot-policy.ts';
 import { encodeSnapshot, openSnapshot, sealSnapshot } from './snapshot.ts';
 
 const identity = fakeIdentity();
-const initialParameters = async () => fakeInitialParameters();
+const initialShard = async () => ParameterShard.initial(identity, fakeInitialParameters());
 const trained = (pushes: number, of = identity): ParameterShard => {
   const shard = ParameterShard.initial(of, fakeInitialParameters());
   for (const [index, header] of fakePushes(of).slice(0, pushes).entries())
@@ -99,7 +99,7 @@ describe('keepSnapshot after a recovery', () => {
     const [store, log] = [new MemorySnapshotStore(), new MemoryPushLog()];
     for (const position of [3, 5]) await keepSnapshot(trained(position), position, store, log);
     store.damage(5, 100);
-    const { damaged } = await recoverShard(identity, { store, initialParameters });
+    const { damaged } = await recoverShard(identity, { store, initialShard });
     await keepSnapshot(trained(7), 7, store, log, damaged);
     expect(store.positions).toEqual([7, 3]);
   });
@@ -113,40 +113,43 @@ describe('recoverShard', () => {
   };
 
   it('begins with the initial parameters where there is no snapshot', async () => {
-    const { shard, position } = await recoverShard(identity, { store: await stored([]), initialParameters });
+    const { shard, position } = await recoverShard(identity, { store: await stored([]), initialShard });
     expect([shard.version, position]).toEqual([0, 0]);
   });
 
   it('takes the newest snapshot, or the one before it when that is damaged', async () => {
     const store = await stored([3, 5]);
-    expect((await recoverShard(identity, { store, initialParameters })).position).toBe(5);
+    expect((await recoverShard(identity, { store, initialShard })).position).toBe(5);
     store.damage(5, 100);
     const damaged: string[] = [];
     const onDamaged = (name: string) => damaged.push(name);
-    const { shard, position } = await recoverShard(identity, { store, initialParameters, onDamaged });
+    const { shard, position } = await recoverShard(identity, { store, initialShard, onDamaged });
     expect([shard.version, position, damaged]).toEqual([3, 3, ['5']]);
   });
 
   it('begins anew when the only snapshot is damaged, for the log is whole', async () => {
     const store = await stored([3]);
     store.damage(3, 100);
-    expect((await recoverShard(identity, { store, initialParameters })).position).toBe(0);
+    expect((await recoverShard(identity, { store, initialShard })).position).toBe(0);
   });
 
   it('says that the shard is lost when both are damaged: the log before them is gone', async () => {
     const store = await stored([3, 5]);
     store.damage(3, 100);
     store.damage(5, 100);
-    await expect(recoverShard(identity, { store, initialParameters })).rejects.toThrow(ShardLostError);
+    await expect(recoverShard(identity, { store, initialShard })).rejects.toThrow(ShardLostError);
   });
 
   it('says so when the initial parameters do not fit, and lets other failures through to be tried again', async () => {
     const store = await stored([]);
-    await expect(recoverShard(identity, { store, initialParameters: async () => new Float32Array(3) })).rejects.toThrow(
-      ShardLostError,
-    );
+    await expect(
+      recoverShard(identity, {
+        store,
+        initialShard: async () => ParameterShard.initial(identity, new Float32Array(3)),
+      }),
+    ).rejects.toThrow(ShardLostError);
     store.failing = true;
-    await expect(recoverShard(identity, { store, initialParameters })).rejects.toThrow('away');
+    await expect(recoverShard(identity, { store, initialShard })).rejects.toThrow('away');
   });
 });
 
