@@ -16,7 +16,7 @@ export const evaluatedSplit = ({ dataset: { summary } }: JobPlan): 'test' | 'tra
   summary.testExamples > 0 ? 'test' : 'train';
 
 /** As the shards hold them now, whatever encoding the job has chosen for training. */
-export async function freshParameters(
+async function freshParameters(
   { layout, shards }: JobPlan,
   parameters: ParameterClient,
   signal: AbortSignal,

@@ -7,6 +7,7 @@ import type { HeldTask, WorkerVerbs } from './ports.ts';
 import { isDeterministic, MAX_DELIVERIES, problemEvent } from './problems.ts';
 import type { ServedJob } from './served-job.ts';
 import type { ServedJobs } from './served-jobs.ts';
+import { bytesOf } from './whole-parameters.ts';
 
 /** How long the plan of a task's job may lag behind the task. */
 const PLAN_WAIT_MS = 2000;
@@ -61,7 +62,7 @@ export class Evaluator {
   async #evaluate(job: ServedJob, task: EvaluateTask, signal: AbortSignal): Promise<void> {
     const { plan } = job;
     const began = performance.now();
-    const { sums, wholeVector } = await job.evaluate(signal);
+    const { sums, vector } = await job.evaluate(signal);
     const metrics = metricValues(plan.spec, sums.metrics, sums.examples);
     const evaluation: Evaluation = {
       loss: finite(sums.lossSum / sums.examples),
@@ -71,7 +72,7 @@ export class Evaluator {
       epoch: task.epoch,
       at: new Date().toISOString(),
     };
-    if (task.final) await this.#export(job, await wholeVector());
+    if (task.final) await this.#export(job, vector);
     await this.#verbs.publish(job.jobId, {
       type: 'evaluation',
       at: evaluation.at,
@@ -83,11 +84,11 @@ export class Evaluator {
     this.#log.info({ job: job.jobId, ...evaluation, final: task.final, split: evaluatedSplit(plan), ms }, 'Evaluated');
   }
 
-  async #export(job: ServedJob, vector: Float32Array): Promise<void> {
-    const { modelJson, weights } = this.#verbs.exportModel(job.plan, vector);
+  async #export(job: ServedJob, vector: AsyncIterable<Float32Array> | Iterable<Float32Array>): Promise<void> {
+    const { modelJson, weights } = this.#verbs.exportModel(job.plan);
     await Promise.all([
-      this.#verbs.putObject(objects.modelTopology(job.jobId), new TextEncoder().encode(modelJson)),
-      this.#verbs.putObject(objects.modelWeights(job.jobId), weights),
+      this.#verbs.putObject(objects.modelTopology(job.jobId), [new TextEncoder().encode(modelJson)]),
+      this.#verbs.putObject(objects.modelWeights(job.jobId), bytesOf(vector, weights)),
     ]);
   }
 

@@ -13,6 +13,7 @@ import { chunksInEpoch } from '@downpour/contracts';
 import type { Examples, PartitionCompute, Replica } from '@downpour/training';
 import { FakeParameters, LinearReplica } from '@downpour/training/fakes';
 import type { HeldTask, TaskQueue, WorkerVerbs } from './ports.ts';
+import type { PlanView } from './viewed-plans.ts';
 
 /** A work queue in memory: what is given back comes again, with its count. */
 export class FakeQueue<Task> implements TaskQueue<Task> {
@@ -87,7 +88,7 @@ export class FakeCluster implements WorkerVerbs {
     return this.chunks.get(jobId)!;
   }
 
-  async openParameters(plan: JobPlan, _partition?: number): ReturnType<WorkerVerbs['openParameters']> {
+  async openParameters(plan: JobPlan, _view?: PlanView): ReturnType<WorkerVerbs['openParameters']> {
     const fake = this.parameters.get(plan.jobId)!;
     return {
       pull: fake.pull.bind(fake),
@@ -140,12 +141,14 @@ export class FakeCluster implements WorkerVerbs {
     this.events.push({ jobId, event });
   }
 
-  exportModel(plan: JobPlan, vector: Float32Array) {
-    return { modelJson: plan.jobId, weights: new Uint8Array(vector.slice().buffer) };
+  exportModel(plan: JobPlan) {
+    return { modelJson: plan.jobId, weights: [{ begin: 0, end: plan.layout.length }] };
   }
 
-  async putObject(name: string, bytes: Uint8Array): Promise<void> {
-    this.objects.set(name, bytes.slice());
+  async putObject(name: string, bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+    const parts: Uint8Array[] = [];
+    for await (const part of bytes) parts.push(part.slice());
+    this.objects.set(name, Uint8Array.from(Buffer.concat(parts)));
   }
 
   prepare(): Promise<PrepareReply> {

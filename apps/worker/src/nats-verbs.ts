@@ -17,7 +17,6 @@ import {
   examplesReplySchema,
   groupWorkReplySchema,
   objects,
-  partitionView,
   subjects,
 } from '@downpour/contracts';
 import type { Engine } from '@downpour/engine';
@@ -32,11 +31,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { checkExamples } from './examples-reply.ts';
 import { crossesShort, sentValues } from './group/crossing-values.ts';
 import { PaddedPartition } from './group/padded-partition.ts';
-import { PartitionPlans } from './group/partition-plans.ts';
 import { vectorOfWeights } from './initial-weights.ts';
 import { PaddedReplica } from './padded-replica.ts';
 import { PortionQueue } from './portion-queue.ts';
 import type { TaskQueue, WorkerVerbs } from './ports.ts';
+import { ViewedPlans, type PlanView } from './viewed-plans.ts';
+import { bytesOf } from './whole-parameters.ts';
 
 const FIRST_RETRY_MS = 100;
 const MAX_RETRY_MS = 3000;
@@ -81,12 +81,9 @@ export class NatsVerbs implements WorkerVerbs {
     return this.#parts.chunks.open(jobId);
   }
 
-  async openParameters(plan: JobPlan, partition?: number) {
+  async openParameters(plan: JobPlan, view?: PlanView) {
     const { requests, publisher, plans, instance, outstandingPushes: window } = this.#parts;
-    const seen =
-      partition === undefined
-        ? { plans, plan }
-        : { plans: new PartitionPlans(plans, partition), plan: partitionView(plan, partition) };
+    const seen = view ? { plans: new ViewedPlans(plans, view), plan: view(plan) } : { plans, plan };
     return new NatsParameterClient({ requests, publisher, ...seen, instance, window });
   }
 
@@ -173,12 +170,12 @@ export class NatsVerbs implements WorkerVerbs {
     return this.#parts.events.publish(jobId, event);
   }
 
-  exportModel(plan: JobPlan, vector: Float32Array) {
-    return this.#parts.engine.exportModel(plan.topology, plan.layout, vector);
+  exportModel(plan: JobPlan) {
+    return this.#parts.engine.exportModel(plan.topology, plan.layout);
   }
 
-  async putObject(name: string, bytes: Uint8Array): Promise<void> {
-    await this.#parts.store.put(name, bytes);
+  async putObject(name: string, bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+    await this.#parts.store.putStream(name, bytes);
   }
 
   /** The job shows it as its reason while nothing gets on. */
@@ -201,10 +198,14 @@ export class NatsVerbs implements WorkerVerbs {
 
   async prepare({ jobId, spec, dataset }: PrepareRequest): Promise<PrepareReply> {
     const { engine, store } = this.#parts;
-    const { topology, layout, initial: drawn, loss, cut } = await engine.prepare(spec, dataset);
-    const initial = spec.initialWeights === undefined ? drawn : await this.#weights(spec.initialWeights, layout);
-    const bytes = new Uint8Array(initial.buffer, initial.byteOffset, initial.byteLength);
-    await store.put(objects.initialParameters(jobId), bytes);
+    const prepared = await engine.prepare(spec, dataset);
+    const { topology, layout, loss, cut } = prepared;
+    const initial =
+      spec.initialWeights === undefined
+        ? engine.initialParameters(prepared, spec.seed)
+        : [await this.#weights(spec.initialWeights, layout)];
+    const bytes = bytesOf(initial, [{ begin: 0, end: layout.length }]);
+    await store.putStream(objects.initialParameters(jobId), bytes);
     if (cut) await store.put(objects.modelCut(jobId), new TextEncoder().encode(JSON.stringify(cut)));
     return { type: 'prepared', v: 1, jobId, topology, layout, loss, ...(cut && { cut }) };
   }

@@ -4,11 +4,13 @@ import type {
   ExamplesRequest,
   JobEvent,
   JobPlan,
+  KeyRange,
   PrepareReply,
   PrepareRequest,
 } from '@downpour/contracts';
 import type { Examples, ParameterClient, Replica } from '@downpour/training';
 import type { GroupLinks } from './group/ports.ts';
+import type { PlanView } from './viewed-plans.ts';
 
 /** A task of a JetStream work queue in this process's hands. The adapter tells the queue at an interval that it is still worked on. */
 export interface HeldTask<Task> {
@@ -32,8 +34,8 @@ export interface TaskQueue<Task> {
 export interface WorkerVerbs extends GroupLinks {
   /** `plan` says whether they come from a queue or, of a sandblaster job, from its coordinator. */
   openChunks(jobId: string, plan: JobPlan): Promise<TaskQueue<ChunkTask>>;
-  /** With a partition: of its own variables, as its view of the plan has them. */
-  openParameters(plan: JobPlan, partition?: number): Promise<ParameterClient & { close(): Promise<void> }>;
+  /** Of the variables that a view of the plan has. @default all */
+  openParameters(plan: JobPlan, view?: PlanView): Promise<ParameterClient & { close(): Promise<void> }>;
   openReplica(plan: JobPlan): Promise<Replica>;
   /** Waits, with growing pauses, while no data sharder answers. Rejects with what a sharder says is wrong. */
   fetchExamples(
@@ -45,9 +47,9 @@ export interface WorkerVerbs extends GroupLinks {
   report(jobId: string, event: JobEvent): void;
   /** An event that must not: resolves when it is stored. */
   publish(jobId: string, event: JobEvent): Promise<void>;
-  /** Content of model.json and weights.bin, as `tf.loadLayersModel` reads them. */
-  exportModel(plan: JobPlan, vector: Float32Array): { modelJson: string; weights: Uint8Array };
-  putObject(name: string, bytes: Uint8Array): Promise<void>;
+  /** Content of model.json, as `tf.loadLayersModel` reads it, and what of the vector is weights.bin. */
+  exportModel(plan: JobPlan): { modelJson: string; weights: KeyRange[] };
+  putObject(name: string, bytes: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void>;
   prepare(request: PrepareRequest): Promise<PrepareReply>;
 }
 

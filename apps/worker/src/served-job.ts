@@ -2,12 +2,13 @@ import type { ChunkTask, JobEvent, JobPlan } from '@downpour/contracts';
 import { controlOf, sharesSteps } from '@downpour/contracts';
 import type { EvaluationSums, ParameterClient, Replica } from '@downpour/training';
 import { DownpourReplica, SandblasterReplica } from '@downpour/training';
-import { evaluateSplit, freshParameters } from './evaluate-split.ts';
+import { evaluateSplit } from './evaluate-split.ts';
 import { GroupMember } from './group/group-member.ts';
 import type { GroupSeat } from './group/group-seat.ts';
 import type { MemberOptions } from './group/ports.ts';
 import { PortionCache } from './portion-cache.ts';
 import type { TaskQueue, WorkerVerbs } from './ports.ts';
+import { wholeParameters } from './whole-parameters.ts';
 
 /** What trains its chunks, by the job's strategy. */
 type ReplicaLoop = Pick<DownpourReplica, 'trainChunk' | 'close'>;
@@ -82,16 +83,15 @@ export class ServedJob {
     return this.#group?.leads ?? true;
   }
 
-  /** Fresh parameters through the test split. `wholeVector`: they, for the model's export. */
-  async evaluate(signal: AbortSignal): Promise<{ sums: EvaluationSums; wholeVector: () => Promise<Float32Array> }> {
-    if (this.#group) return { sums: await this.#group.evaluate(signal), wholeVector: async () => this.#pulled(signal) };
+  /** Fresh parameters through the test split. `vector`: they, in parts, for the model's export. */
+  async evaluate(
+    signal: AbortSignal,
+  ): Promise<{ sums: EvaluationSums; vector: AsyncIterable<Float32Array> | Iterable<Float32Array> }> {
+    if (this.#group)
+      return { sums: await this.#group.evaluate(signal), vector: wholeParameters(this.#plan, this.#verbs, signal) };
     const [parameters, replica] = await Promise.all([this.parameters(), this.replica()]);
     const { sums, vector } = await evaluateSplit({ plan: this.#plan, parameters, replica, verbs: this.#verbs }, signal);
-    return { sums, wholeVector: () => Promise.resolve(vector) };
-  }
-
-  async #pulled(signal: AbortSignal): Promise<Float32Array> {
-    return freshParameters(this.#plan, await this.parameters(), signal);
+    return { sums, vector: [vector] };
   }
 
   /** Its workers wait for each other at every step: none takes a chunk ahead. */

@@ -161,7 +161,7 @@ export { pushSchema } from './messages/push.ts';
 export type { PushHeader } from './messages/push.ts';
 export { SUPPORTED_LAYERS, zooModelSchema, topologyModelSchema, modelSpecSchema } from './model-spec.ts';
 export type { ZooModel, ModelSpec } from './model-spec.ts';
-export { controlOf, shardPlacementSchema, jobPlanSchema, partitionView, planOriginSchema } from './plan.ts';
+export { controlOf, shardPlacementSchema, jobPlanSchema, partitionView, planOriginSchema, shardView } from './plan.ts';
 export type { ShardPlacement, JobPlan, PlanOrigin } from './plan.ts';
 export { stepWindow } from './step-window.ts';
 export type { StepWindow } from './step-window.ts';

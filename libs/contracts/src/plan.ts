@@ -72,6 +72,22 @@ export type JobPlan = z.infer<typeof jobPlanSchema>;
 export const controlOf = (plan: Pick<JobPlan, 'control' | 'spec'>): ShardControl =>
   plan.control ?? initialControl(plan.spec.strategy);
 
+/** The plan as somebody sees it who reads one shard: its own vector is all there is. */
+export function shardView(plan: JobPlan, shard: number): JobPlan {
+  const { ranges } = plan.shards.find((placement) => placement.shard === shard)!;
+  const lengthBelow = (limit: number) =>
+    ranges.reduce((sum, { begin, end }) => sum + Math.max(0, Math.min(end, limit) - begin), 0);
+  const length = lengthBelow(Infinity);
+  return {
+    ...plan,
+    layout: { length, trainableLength: lengthBelow(plan.layout.trainableLength), variables: [] },
+    shards: plan.shards.map((placement) => ({
+      ...placement,
+      ranges: placement.shard === shard ? [{ begin: 0, end: length }] : [],
+    })),
+  };
+}
+
 /**
  * The plan as the member of a group sees it that holds one partition: the layout of its own vector, and shards with ranges in that. Shards of other partitions keep their number
  * and have no ranges.

@@ -33,6 +33,19 @@ function mnist(split: 'train' | 't10k', count: number): Examples {
 /** Out of the memory that the replica uses again. */
 const copyOf = (result: StepResult): StepResult => ({ ...result, gradient: result.gradient.slice() });
 
+/** A prepared model with the vector that it begins with. */
+async function begun(engine: Engine, model: Parameters<Engine['prepare']>[0]['model'], dataset: DatasetSummary) {
+  const prepared = await engine.prepare({ model, seed: 1 }, dataset);
+  const initial = new Float32Array(prepared.layout.length);
+  let at = 0;
+  for await (const values of engine.initialParameters(prepared, 1)) {
+    initial.set(values, at);
+    at += values.length;
+  }
+  expect(at).toBe(initial.length);
+  return { ...prepared, initial };
+}
+
 describe('The engine', () => {
   let engine: Engine;
   beforeAll(async () => {
@@ -41,7 +54,7 @@ describe('The engine', () => {
   afterAll(() => engine.close());
 
   const open = async (dataset: DatasetSummary, model: Parameters<Engine['prepare']>[0]['model'], compile = true) => {
-    const prepared = await engine.prepare({ model, seed: 1 }, dataset);
+    const prepared = await begun(engine, model, dataset);
     const plan = { ...prepared, spec: {}, dataset: { summary: dataset } };
     const fallbacks: string[] = [];
     const replica = await engine.replica(plan, { compile, onFallback: (reason) => fallbacks.push(reason) });
@@ -199,7 +212,7 @@ describe('The engine', () => {
 describe('An engine whose thread dies', () => {
   it('rejects what is under way, and starts the thread anew for the next step', async () => {
     const engine = await Engine.start();
-    const { topology, layout, initial } = await engine.prepare({ model: { zoo: 'mlp' }, seed: 1 }, ROWS);
+    const { topology, layout, initial } = await begun(engine, { zoo: 'mlp' }, ROWS);
     const replica = await engine.replica({ topology, layout, spec: {}, dataset: { summary: ROWS } });
     const batch = batchOf(ROWS, 8);
     const before = copyOf(await replica.step(initial, batch, 0, 8, 1));

@@ -1,6 +1,6 @@
 import type { DatasetSummary, JobPlan, ModelCut, ParameterLayout } from '@downpour/contracts';
 import { partitionLayout } from '@downpour/contracts';
-import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, PreparedModel } from '@downpour/models';
+import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, DescribedModel } from '@downpour/models';
 import {
   assignmentOf,
   defaultLoss,
@@ -13,6 +13,9 @@ import type { EngineInfo, ReplicaPlan } from './thread/messages.ts';
 import { TensorFlowThread } from './thread/tensorflow-thread.ts';
 import { ThreadPartition } from './thread-partition.ts';
 import { ThreadReplica, type ReplicaEvents } from './thread-replica.ts';
+
+/** A small model's are drawn at once, of a large one a variable at a time. */
+const VALUES_OF_A_DRAW = 2 ** 20;
 
 export interface EngineOptions {
   /** Threads that one TensorFlow op may use. @default 1: several workers share a machine; one worker on a big one gains from more. */
@@ -50,11 +53,20 @@ export class Engine {
   }
 
   /**
-   * Builds a job's model, checks it against the data set, and draws its initial parameters from the job's seed.
+   * Lays a job's model out, checks it against the data set, and cuts it where the spec says so.
    * @throws DownpourError invalid-model
    */
-  prepare(spec: PreparationSpec, dataset: DatasetSummary): Promise<PreparedModel> {
+  prepare(spec: PreparationSpec, dataset: DatasetSummary): Promise<DescribedModel> {
     return this.#thread.call('prepare', { spec: preparationOf(spec), dataset });
+  }
+
+  /** The vector that a prepared model begins with, drawn from the job's seed: float32 [layout.length], in parts of whole variables. */
+  async *initialParameters({ topology, layout }: DescribedModel, seed: number): AsyncGenerator<Float32Array> {
+    for (let begin = 0; begin < layout.variables.length;) {
+      const drawn = await this.#thread.call('draw', { topology, seed, begin, least: VALUES_OF_A_DRAW });
+      yield* drawn;
+      begin += drawn.length;
+    }
   }
 
   /** @throws DownpourError invalid-model when this version of Downpour lays the model out in another way than the plan */
@@ -89,9 +101,9 @@ export class Engine {
     return compute;
   }
 
-  /** `model.json` and `weights.bin` for `tf.loadLayersModel`; `vector` float32 [layout.length]. */
-  exportModel(topology: Record<string, unknown>, layout: ParameterLayout, vector: Float32Array): ExportedModel {
-    return exportModel(topology, layout, vector);
+  /** `model.json` and `weights.bin` for `tf.loadLayersModel`; `weights` are ranges of its vector. */
+  exportModel(topology: Record<string, unknown>, layout: ParameterLayout): ExportedModel {
+    return exportModel(topology, layout);
   }
 
   info(): Promise<EngineInfo> {

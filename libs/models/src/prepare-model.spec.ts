@@ -1,6 +1,7 @@
 import type { DatasetSummary, ModelSpec, ZooModel } from '@downpour/contracts';
 import { describe, expect, it } from 'vitest';
-import { prepareModel } from './prepare-model.ts';
+import tf from '@tensorflow/tfjs';
+import { describeModel, drawVariables, prepareModel } from './prepare-model.ts';
 import { fixture } from './topology/fixtures.ts';
 import { sequential, type LayerNode } from './topology/topology.ts';
 
@@ -108,6 +109,35 @@ describe('Initial parameters', () => {
     expect(variance).toBeCloseTo(limit ** 2 / 3, 4);
     const bias = of('b/bias');
     expect(initial.subarray(bias.offset, bias.offset + bias.length)).toEqual(new Float32Array(64).fill(0.5));
+  });
+});
+
+describe('A model that is more than fits', () => {
+  const wide: ZooModel = { zoo: 'mlp', hiddenUnits: [30_000, 30_000] };
+  const partitions = { count: 4, microBatches: 4, split: { hidden_2: 4 } };
+
+  it('is described without memory for its parameters, where it is to be cut', async () => {
+    const before = tf.memory().numBytes;
+    const describing = describeModel({ model: wide, seed: 1, partitions }, MNIST);
+    expect(tf.memory().numBytes - before).toBeLessThan(1000);
+    expect((await describing).layout.length).toBe(784 * 30_000 + 30_000 * 30_000 + 2 * 30_000 + 300_010);
+    expect(tf.memory().numBytes).toBe(before);
+    await expect(describeModel({ model: wide, seed: 1 }, MNIST)).rejects.toThrow('more than 268,435,456 parameters');
+  });
+
+  it('has the same initial parameters when they are drawn in parts', async () => {
+    const spec = { model: { zoo: 'lenet5' } as const, seed: 5 };
+    const { topology, layout, initial } = await prepareModel(spec, MNIST);
+    const tensors = tf.memory().numTensors;
+    const parts: Float32Array[] = [];
+    while (parts.length < layout.variables.length) {
+      const drawn = await drawVariables(topology, 5, parts.length, 1000);
+      expect(drawn.length).toBeGreaterThan(0);
+      parts.push(...drawn);
+    }
+    expect(parts.map(({ length }) => length)).toEqual(layout.variables.map(({ length }) => length));
+    expect(Float32Array.from(parts.flatMap((part) => [...part]))).toEqual(initial);
+    expect(tf.memory().numTensors).toBe(tensors);
   });
 });
 

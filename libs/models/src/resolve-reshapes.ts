@@ -1,4 +1,4 @@
-import { modelFromTopology } from './build-model.ts';
+import { outlineOf } from './build-model.ts';
 import type { LayerNode, Topology } from './topology/topology.ts';
 
 const leavesOpen = ({ class_name, config }: LayerNode) =>
@@ -6,7 +6,7 @@ const leavesOpen = ({ class_name, config }: LayerNode) =>
   (config['target_shape'] as unknown[]).some((size) => typeof size !== 'number' || size < 0);
 
 /**
- * Writes the size that Reshape(-1) stands for. tfjs can not tell it while the batch's size is open, so the model is built once for
+ * Writes the size that Reshape(-1) stands for. tfjs can not tell it while the batch's size is open, so the model is laid out once for
  * a batch of one.
  */
 export async function resolveReshapes(topology: Topology): Promise<Topology> {
@@ -18,7 +18,7 @@ export async function resolveReshapes(topology: Topology): Promise<Topology> {
       ? { ...layer, config: { ...layer.config, batch_input_shape: [1, ...shape.slice(1)] } }
       : layer;
   });
-  const model = await modelFromTopology({ ...topology, config: { ...topology.config, layers: ofOne } });
+  const { model } = await outlineOf({ ...topology, config: { ...topology.config, layers: ofOne } }, Infinity);
   const resolved = layers.map((layer) => {
     if (!leavesOpen(layer)) return layer;
     const shape = model.getLayer(layer.config.name).outputShape as number[];

@@ -10,6 +10,7 @@ import { chunksInEpoch, DownpourError, jobPlanSchema, partitionLayout } from '@d
 import type { ParameterClient, PartitionCompute } from '@downpour/training';
 import { fakePlan, FakeParameters, FakePartition } from '@downpour/training/fakes';
 import { FakeCluster, FakeQueue, pause } from '../fake-cluster.ts';
+import type { PlanView } from '../viewed-plans.ts';
 import type { Worker } from '../worker.ts';
 
 /** A chain of segments with a parameter each, cut as `partitions` says; and workers that reach each other in this process. */
@@ -70,8 +71,11 @@ export class GroupCluster extends FakeCluster {
     return { ...this.plan, groups: { newest: generation, formed: [{ group: 0, generation, members: [...members] }] } };
   }
 
-  override async openParameters(_: JobPlan, partition?: number): ReturnType<FakeCluster['openParameters']> {
-    const fakes = partition === undefined ? this.perPartition : [this.perPartition[partition]!];
+  override async openParameters(
+    plan: JobPlan,
+    view: PlanView = (whole) => whole,
+  ): ReturnType<FakeCluster['openParameters']> {
+    const fakes = this.perPartition.filter((_, shard) => view(plan).shards[shard]!.ranges.length > 0);
     const pull: ParameterClient['pull'] = async (into, signal) => {
       const parts = await Promise.all(
         fakes.map((fake) => fake.pull({ vector: new Float32Array(fake.vector.length), versions: [-1] }, signal)),

@@ -41,7 +41,7 @@ export class PartitionPart {
     const { plan, partition, verbs, options } = input;
     const view = partitionView(plan, partition);
     const [parameters, compute] = await Promise.all([
-      verbs.openParameters(plan, partition),
+      verbs.openParameters(plan, (whole) => partitionView(whole, partition)),
       verbs.openPartition(plan, partition),
     ]);
     const { microBatches } = plan.spec.partitions!;

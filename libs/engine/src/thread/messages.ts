@@ -1,5 +1,5 @@
 import type { DatasetSummary, ErrorCode, ParameterLayout } from '@downpour/contracts';
-import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, PreparedModel } from '@downpour/models';
+import type { LossKind, MetricsSpec, ObjectiveSpec, PreparationSpec, DescribedModel, Topology } from '@downpour/models';
 import type { Assignment } from '@downpour/models/topology';
 import type { GraphSource } from '../graph/loaded-graph.ts';
 import type { HostForward } from '../partition/segment-inputs.ts';
@@ -43,7 +43,9 @@ export interface EngineInfo {
 /** Questions to the thread that runs TensorFlow, each with what it answers. */
 export interface ThreadCalls {
   info: { ask: Record<string, never>; answer: EngineInfo };
-  prepare: { ask: { spec: PreparationSpec; dataset: DatasetSummary }; answer: PreparedModel };
+  prepare: { ask: { spec: PreparationSpec; dataset: DatasetSummary }; answer: DescribedModel };
+  /** Of variables from `begin` on, `least` values or more. */
+  draw: { ask: { topology: Topology; seed: number; begin: number; least: number }; answer: Float32Array[] };
   open: { ask: { replica: number; plan: ReplicaPlan }; answer: null };
   step: {
     /** `gradient` is filled. */

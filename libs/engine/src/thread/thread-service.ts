@@ -1,5 +1,5 @@
 import { DownpourError } from '@downpour/contracts';
-import { prepareModel, SegmentModel, TrainingModel, type Topology } from '@downpour/models';
+import { describeModel, drawVariables, SegmentModel, TrainingModel, type Topology } from '@downpour/models';
 import { cutPrepared } from '../partition/cut-prepared.ts';
 import { PartitionRunner } from '../partition/partition-runner.ts';
 import { batchOf, type Batch } from '../step/batch.ts';
@@ -51,11 +51,18 @@ export class ThreadService {
         };
       case 'prepare': {
         const { spec, dataset } = message.ask;
-        const prepared = await prepareModel(spec, dataset);
-        await tryStep(this.#tensorflow, prepared, dataset);
-        if (spec.partitions) prepared.cut = await cutPrepared(this.#tensorflow, prepared, dataset, spec.partitions);
-        transfer.push(prepared.initial.buffer as ArrayBuffer);
-        return prepared;
+        const described = await describeModel(spec, dataset);
+        const { partitions } = spec;
+        // Layer by layer: the whole may be more than fits here.
+        if (partitions) described.cut = await cutPrepared(this.#tensorflow, described, dataset, partitions);
+        else await tryStep(this.#tensorflow, described, dataset);
+        return described;
+      }
+      case 'draw': {
+        const { topology, seed, begin, least } = message.ask;
+        const drawn = await drawVariables(topology, seed, begin, least);
+        moveBuffers(drawn, transfer);
+        return drawn;
       }
       case 'open': {
         const { replica, plan } = message.ask;

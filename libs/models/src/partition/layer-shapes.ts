@@ -1,5 +1,4 @@
-import tf from '@tensorflow/tfjs';
-import { modelFromTopology } from '../build-model.ts';
+import { outlineOf } from '../build-model.ts';
 import type { Topology } from '../topology/topology.ts';
 
 /**
@@ -7,20 +6,8 @@ import type { Topology } from '../topology/topology.ts';
  * may not have the memory for.
  */
 export async function layerShapes(topology: Topology): Promise<Record<string, number[]>> {
-  const model = await withoutWeights(() => modelFromTopology(topology));
-  return Object.fromEntries(
-    model.layers.map((layer) => [layer.name, (layer.outputShape as (number | null)[]).slice(1) as number[]]),
-  );
-}
-
-/** Layers make their weights by `addWeight` alone; `build` must make them before it first waits. */
-function withoutWeights<Result>(build: () => Result): Result {
-  const layer = tf.layers.Layer.prototype as unknown as { addWeight: (...args: unknown[]) => unknown };
-  const { addWeight } = layer;
-  layer.addWeight = (name, shape) => ({ name, shape });
-  try {
-    return build();
-  } finally {
-    layer.addWeight = addWeight;
-  }
+  const { model } = await outlineOf(topology, Infinity);
+  const shapes = model.layers.map(({ name, outputShape }) => [name, (outputShape as (number | null)[]).slice(1)]);
+  model.dispose();
+  return Object.fromEntries(shapes) as Record<string, number[]>;
 }

@@ -34,6 +34,9 @@ export interface PartitionPlan {
   objective: ObjectiveSpec;
 }
 
+/** What a segment is made of, whichever partition is whose. */
+type SegmentPlan = Omit<PartitionPlan, 'partition' | 'layout'>;
+
 /** Tensors that a segment reads. */
 export interface SegmentTensors {
   /** float32 [n, ...inputShape]; needed where the segment readsFeatures. */
@@ -78,7 +81,9 @@ export interface SegmentTraining {
  */
 export class SegmentModel {
   readonly segment: Segment;
-  /** Places of the segment's variables in the partition's layout. */
+  /** Of its partition's variables. */
+  readonly layout: ParameterLayout;
+  /** Places of the segment's variables in the layout. */
   readonly variables: readonly number[];
   /** Shape of one example at the model's input. */
   readonly inputShape: readonly number[];
@@ -87,7 +92,7 @@ export class SegmentModel {
   /** Shapes of one example. */
   readonly inputShapes: readonly (readonly number[])[];
   readonly outputShapes: readonly (readonly number[])[];
-  readonly #plan: Omit<PartitionPlan, 'partition'>;
+  readonly #plan: SegmentPlan;
   readonly #model: LayersModel;
   /** In the model's order. */
   readonly #answers: readonly HeldOutput[];
@@ -96,13 +101,15 @@ export class SegmentModel {
   readonly #dropouts: SeededDropout[];
 
   private constructor(
-    plan: Omit<PartitionPlan, 'partition'>,
+    plan: SegmentPlan,
+    layout: ParameterLayout,
     segment: Segment,
     model: LayersModel,
     answers: readonly HeldOutput[],
     shapes: Readonly<Record<string, readonly number[]>>,
   ) {
     this.segment = segment;
+    this.layout = layout;
     this.#plan = plan;
     this.#model = model;
     this.#answers = answers;
@@ -111,13 +118,13 @@ export class SegmentModel {
     this.inputShapes = segment.inputs.map((name) => shapes[name]!);
     this.outputShapes = segment.outputs.map((name) => shapes[name]!);
     this.#variables = variablesOf(model);
-    const places = new Map(plan.layout.variables.map(({ name }, i) => [name, i]));
+    const places = new Map(layout.variables.map(({ name }, i) => [name, i]));
     this.variables = this.#variables.map(({ originalName }) => {
       const place = places.get(originalName);
       if (place === undefined) throw new Error(`Variable ${originalName} is not in partition ${segment.partition}`);
       return place;
     });
-    this.#trainable = this.variables.map((place) => plan.layout.variables[place]!.trainable);
+    this.#trainable = this.variables.map((place) => layout.variables[place]!.trainable);
     for (const layer of model.layers) freezeAverages(layer);
     this.#dropouts = model.layers.filter((layer): layer is SeededDropout => layer instanceof SeededDropout);
   }
@@ -125,23 +132,26 @@ export class SegmentModel {
   /** The segments of the plan's partition. @throws DownpourError invalid-model */
   static async open(plan: PartitionPlan): Promise<SegmentModel[]> {
     const own: SegmentModel[] = [];
-    for await (const model of SegmentModel.each(plan, ({ partition }) => partition === plan.partition)) own.push(model);
+    const layoutOf = ({ partition }: Segment) => (partition === plan.partition ? plan.layout : null);
+    for await (const model of SegmentModel.each(plan, layoutOf)) own.push(model);
     return own;
   }
 
-  /** One segment after the other; each is the caller's to dispose. `layout` has the variables of all that are wanted. @throws DownpourError invalid-model */
+  /** One segment after the other; each is the caller's to dispose. `layoutOf`: of the segment's partition; null where it is not wanted. @throws DownpourError invalid-model */
   static async *each(
-    plan: Omit<PartitionPlan, 'partition'>,
-    wanted: (segment: Segment) => boolean,
+    plan: SegmentPlan,
+    layoutOf: (segment: Segment) => ParameterLayout | null,
   ): AsyncGenerator<SegmentModel> {
     const { topology: twin, outputs } = trainingTopology(functionalOf(plan.topology), plan.loss);
     const names = outputLayersOf(twin).map(({ config }) => config.name);
     const answers = outputs.map(({ form }, i) => ({ form, weight: twin.loss_weights?.[i] ?? 1, main: i === 0 }));
     const shapes = await layerShapes(twin);
-    for (const segment of segmentsOf(twin, plan.assignment).filter(wanted)) {
+    for (const segment of segmentsOf(twin, plan.assignment)) {
+      const layout = layoutOf(segment);
+      if (!layout) continue;
       const model = await modelFromTopology(segmentTopology(twin, segment, shapes));
       const held = answers.filter((_, i) => segment.layers.includes(names[i]!));
-      yield new SegmentModel(plan, segment, model, held, shapes);
+      yield new SegmentModel(plan, layout, segment, model, held, shapes);
     }
   }
 
