@@ -6,10 +6,16 @@ import type { Cluster } from '../harness/cluster.ts';
 const UNSIGNED_BYTES = 0x08;
 
 /**
- * Uploads MNIST with the first `examples` of its training examples, and all that it is tested on: for L-BFGS, whose every step goes over all of them.
+ * Uploads MNIST with the first `examples` of its training examples, and all that it is tested on, or the first `tests`: for L-BFGS, whose every step goes
+ * over all of them, and for models whose steps take long.
  */
-export async function uploadFirstOfMnist({ client }: Cluster, examples: number): Promise<DatasetRecord> {
+export async function uploadFirstOfMnist(
+  { client }: Cluster,
+  examples: number,
+  tests = Infinity,
+): Promise<DatasetRecord> {
   const { summary, train, test } = await loadBuiltIn('mnist', undefined);
+  const tested = Math.min(tests, test.count);
   const [height = 1, width = 1] = summary.featureShape;
   const images = ({ features }: Split, count: number) =>
     idx([count, height, width], Uint8Array.from(features.subarray(0, count * height * width)));
@@ -19,8 +25,8 @@ export async function uploadFirstOfMnist({ client }: Cluster, examples: number):
     {
       'train-images': images(train, examples),
       'train-labels': labels(train, examples),
-      'test-images': images(test, test.count),
-      'test-labels': labels(test, test.count),
+      'test-images': images(test, tested),
+      'test-labels': labels(test, tested),
     },
   );
 }

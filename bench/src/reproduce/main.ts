@@ -12,6 +12,7 @@ import { figure3 } from './figure3.ts';
 import { figure4 } from './figure4.ts';
 import { figure5 } from './figure5.ts';
 import { googlenet } from './googlenet.ts';
+import { memory } from './memory.ts';
 import { mesh } from './mesh.ts';
 import { optimum } from './optimum.ts';
 import { pipeline } from './pipeline.ts';
@@ -33,6 +34,7 @@ const EXPERIMENTS: readonly Experiment[] = [
   divergence,
   rates,
   optimum,
+  memory,
 ];
 
 const HELP = `npm run reproduce -- NAME ... [options]

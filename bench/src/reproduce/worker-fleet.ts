@@ -20,12 +20,15 @@ interface RunningWorker {
 export class WorkerFleet {
   readonly #cluster: Cluster;
   readonly #env: Record<string, string>;
+  readonly #command: readonly string[];
   #workers: RunningWorker[] = [];
 
-  /** `env` is added to that of each worker. */
-  constructor(cluster: Cluster, env: Record<string, string> = {}) {
+  /** `env` is added to that of each worker; `dataBytes`: the most memory of its own that each may have (Linux's RLIMIT_DATA), null: no limit. */
+  constructor(cluster: Cluster, env: Record<string, string> = {}, dataBytes: number | null = null) {
     this.#cluster = cluster;
     this.#env = env;
+    const limit = dataBytes === null ? [] : ['prlimit', `--data=${Math.round(dataBytes)}`];
+    this.#command = [...limit, process.execPath, WORKER];
   }
 
   /** One worker for each padding; those that are there already go on. */
@@ -50,6 +53,15 @@ export class WorkerFleet {
     }
   }
 
+  get pids(): number[] {
+    return this.#workers.map(({ process }) => process.pid!);
+  }
+
+  /** Resolves when one of them ends. */
+  async anyEnd(): Promise<void> {
+    await Promise.race(this.#workers.map(({ process }) => new Promise((resolve) => process.once('exit', resolve))));
+  }
+
   /** Of the whole system with the workers that are there now. */
   get meter(): CpuMeter {
     const workers = this.#workers.map(({ process }) => ({ pid: process.pid!, role: 'worker' }));
@@ -64,7 +76,8 @@ export class WorkerFleet {
   }
 
   #start(paddingMs: number): RunningWorker {
-    const child = spawn(process.execPath, [WORKER], {
+    const [command, ...args] = this.#command;
+    const child = spawn(command!, args, {
       env: {
         ...process.env,
         NATS_URL: this.#cluster.natsUrl,
