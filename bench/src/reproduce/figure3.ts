@@ -4,14 +4,32 @@ import { median, short } from '../harness/statistics.ts';
 import { barChart } from '../harness/svg.ts';
 import { baseJob, BATCH_SIZE, CLUSTER, type Experiment } from './experiment.ts';
 import { watchJob } from './watch-job.ts';
+import { wideConvolutions } from './wide-convolutions.ts';
 import { WorkerFleet } from './worker-fleet.ts';
 
 const PARTITIONS = [1, 2, 4];
 const MICRO_BATCHES = 8;
 const STEPS = 16;
 const TIMEOUT_MS = 240_000;
-/** Times the padding: a model whose step takes long, and one whose step takes hardly longer than its tensors need to cross. */
-const MODELS = { 'much to compute': 8, 'little to compute': 0.5 };
+
+interface Subject {
+  /** A step of it takes so many times the padding. */
+  times: number;
+  part: (partitions: number) => Pick<JobSpecInput, 'model' | 'partitions'>;
+}
+
+/** Cut automatically. */
+const mlp: Subject['part'] = (partitions) => ({
+  model: { zoo: 'mlp', hiddenUnits: new Array<number>(12).fill(128) },
+  ...(partitions > 1 && { partitions: { count: partitions, microBatches: MICRO_BATCHES } }),
+});
+
+/** A model whose step takes long, one whose step takes hardly longer than its tensors need to cross, and one with much to send. */
+const MODELS: Record<string, Subject> = {
+  'much to compute': { times: 8, part: mlp },
+  'little to compute': { times: 0.5, part: mlp },
+  'much to send': { times: 2, part: (partitions) => wideConvolutions(partitions, MICRO_BATCHES) },
+};
 
 interface Run {
   model: string;
@@ -24,12 +42,11 @@ interface Run {
   problems: string[];
 }
 
-const jobOf = (partitions: number, seed: number): JobSpecInput => ({
+const jobOf = (part: Subject['part'], partitions: number, seed: number): JobSpecInput => ({
   ...baseJob(seed),
-  model: { zoo: 'mlp', hiddenUnits: new Array<number>(12).fill(128) },
+  ...part(partitions),
   updateRule: { kind: 'sgd', learningRate: 0.05 },
   shards: 4,
-  ...(partitions > 1 && { partitions: { count: partitions, microBatches: MICRO_BATCHES } }),
 });
 
 /** With nothing to wait for: the largest partition, and the pipeline's filling and emptying (Huang et al. 2019, section 2.3). */
@@ -45,7 +62,7 @@ export const figure3: Experiment = {
     const cluster = await Cluster.start(CLUSTER);
     const fleet = new WorkerFleet(cluster);
     try {
-      for (const [model, times] of Object.entries(MODELS))
+      for (const [model, { times, part }] of Object.entries(MODELS))
         for (const partitions of PARTITIONS) {
           await fleet.be(new Array<number>(partitions).fill(times * options.paddingMs));
           for (const seed of options.seeds) {
@@ -54,7 +71,7 @@ export const figure3: Experiment = {
             const { meter } = fleet;
             const until = ({ progress: points }: { progress: { examples: number }[] }) =>
               (points.at(-1)?.examples ?? 0) - (points[0]?.examples ?? 0) >= STEPS * BATCH_SIZE;
-            const watched = await watchJob(cluster, jobOf(partitions, seed), {
+            const watched = await watchJob(cluster, jobOf(part, partitions, seed), {
               meter,
               signal,
               timeoutMs: TIMEOUT_MS,
@@ -99,7 +116,7 @@ export const figure3: Experiment = {
         const range: [number, number] = [Math.min(...speedUps), Math.max(...speedUps)];
         bars.push({ label: `${model}, ${partitions}`, value: median(speedUps), range, aim: null });
       }
-    const padded = Object.entries(MODELS).map(([model, times]) => `${model}: ${times * options.paddingMs} ms`);
+    const padded = Object.entries(MODELS).map(([model, { times }]) => `${model}: ${times * options.paddingMs} ms`);
     const axis = `speed-up over one partition; steps padded (${padded.join(', ')}), ${options.seeds.length} seeds`;
     return { rows, charts: { figure3: barChart('Partitions of one replica', axis, bars) }, data: { runs } };
   },
