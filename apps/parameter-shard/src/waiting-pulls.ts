@@ -20,11 +20,11 @@ export class WaitingPulls {
   async answerable(shard: ParameterShard, { after, clock }: PullRequest): Promise<void> {
     if (clock) this.#clocks.tick(clock);
     const ready = (): boolean =>
-      (after === undefined || shard.isThrough(after.worker, after.sequence)) &&
+      (after === undefined || shard.isThrough(after.sequence, after.worker)) &&
       (clock === undefined || this.#keepsUp(clock.worker, shard.control));
     this.changed();
     if (ready()) return;
-    await this.#wait(ready, () => whyOf(shard, clock !== undefined));
+    await this.#wait(ready, () => whyOf(shard, after, clock !== undefined));
   }
 
   /** The shard has moved on, or workers have come or gone. */
@@ -64,8 +64,11 @@ export class WaitingPulls {
   }
 }
 
-function whyOf({ control, heldCount, version, identity }: ParameterShard, byClock: boolean): string {
+function whyOf(shard: ParameterShard, after: PullRequest['after'], byClock: boolean): string {
+  const { control, heldCount, version, identity } = shard;
   const name = `Shard ${identity.shard} of job ${identity.jobId}`;
+  if (after !== undefined && !shard.isThrough(after.sequence))
+    return `${name} has not come to place ${after.sequence} of its push log yet: ask again`;
   return byClock
     ? `${name} waits for a slower worker: ask again`
     : `${name} waits for step ${version + 1}, which has ${heldCount} of ${control.quorum ?? '?'} gradients: ask again`;

@@ -141,9 +141,9 @@ export class ParameterShard {
     return this.#control;
   }
 
-  /** Whether a push at that place of the log has been taken in, and nothing of its worker waits for a step any more. */
-  isThrough(worker: string, sequence: number): boolean {
-    return this.#logSequence >= sequence && !this.#held.hasOf(worker);
+  /** Whether a push at that place of the log has been taken in, and nothing of that worker waits for a step any more. */
+  isThrough(sequence: number, worker?: string): boolean {
+    return this.#logSequence >= sequence && (worker === undefined || !this.#held.hasOf(worker));
   }
 
   /** Pushes that wait for their step. */

@@ -34,8 +34,10 @@ export interface PulledParameters {
 export interface PullOptions {
   /** As the shards hold them, whatever encoding the job has chosen for training. @default false */
   exact?: boolean;
-  /** By shard: answered once the push at that place of its log has been taken in and is part of a step (see Pace). */
+  /** By shard: answered once the push at that place of its log has been taken in. */
   after?: readonly number[];
+  /** ... and no push of this replica waits for its step (see Pace). */
+  stepped?: true;
   /** Answered once the worker is not too far ahead of the slowest. */
   clock?: { pushes: number; epoch: number; chunk: number };
   /** Which of this chunk's pushes are settled is put into `settled`, by shard. */

@@ -15,10 +15,10 @@ export const pullRequestSchema = z.strictObject({
     .describe('sandblaster only: the point of the last accepted iteration, not that of the evaluation under way'),
   encoding: valueEncodingSchema.default('float32').describe('How the parameters are wanted'),
   after: z
-    .strictObject({ worker: z.string(), sequence: z.int().min(0) })
+    .strictObject({ sequence: z.int().min(0), worker: z.string().optional() })
     .optional()
     .describe(
-      'Answered once the push at that place of the log has been taken in, and nothing of the worker waits for its step any more; `waiting` after a while',
+      'Answered once the push at that place of the log has been taken in, and nothing of the worker, if one is named, waits for its step any more; `waiting` after a while',
     ),
   clock: z
     .strictObject({ worker: z.string(), pushes: z.int().min(0), epoch: z.int().min(0), chunk: z.int().min(0) })

@@ -193,7 +193,7 @@ export class NatsParameterClient implements ParameterClient {
   async #pullShard(
     shard: number,
     into: PulledParameters,
-    { exact, after, clock, chunk, settled }: PullOptions,
+    { exact, after, stepped, clock, chunk, settled }: PullOptions,
     signal: AbortSignal,
   ): Promise<void> {
     const { jobId, spec } = this.#options.plan;
@@ -201,7 +201,7 @@ export class NatsParameterClient implements ParameterClient {
     const encoding = exact ? 'float32' : spec.encoding.parameters;
     const sequence = after?.[shard] ?? 0;
     const waits = {
-      ...(sequence > 0 && { after: { worker, sequence } }),
+      ...(sequence > 0 && { after: { sequence, ...(stepped && { worker }) } }),
       ...(clock && { clock: { worker, ...clock } }),
     };
     await this.#asker.ask(shard, 'reader', signal, async ({ instance, ownership, ranges }, options) => {

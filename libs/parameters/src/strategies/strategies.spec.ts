@@ -87,13 +87,15 @@ describe('sync', () => {
 
   it('tells a worker that it is through when its push is in a step, or late, and not before', () => {
     const shard = shardOf(sync({ backups: 1 }));
-    expect(shard.isThrough('w0', 1)).toBe(false);
+    expect(shard.isThrough(1, 'w0')).toBe(false);
     shard.apply(push(0, 1));
-    expect(shard.isThrough('w0', 1)).toBe(false);
+    expect(shard.isThrough(1, 'w0')).toBe(false);
+    // Who does not wait for steps is told that the log has been read so far.
+    expect([shard.isThrough(1), shard.isThrough(2)]).toEqual([true, false]);
     shard.apply(push(1, 2));
-    expect([shard.isThrough('w0', 1), shard.isThrough('w1', 2)]).toEqual([true, true]);
+    expect([shard.isThrough(1, 'w0'), shard.isThrough(2, 'w1')]).toEqual([true, true]);
     shard.apply(push(2, 3));
-    expect(shard.isThrough('w2', 3)).toBe(true);
+    expect(shard.isThrough(3, 'w2')).toBe(true);
   });
 
   it('counts a push that comes twice for its step once', () => {

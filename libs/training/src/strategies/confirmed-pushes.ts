@@ -28,7 +28,7 @@ export class ConfirmedPushes {
   async question({ epoch, chunk }: ChunkKey, settled: number[][]): Promise<PullOptions> {
     // A push that failed is told by its own chunk, and nobody waits for it.
     const after = (await this.#last?.catch(() => [])) ?? [];
-    return { after, chunk: { epoch, chunk }, settled };
+    return { after, stepped: true, chunk: { epoch, chunk }, settled };
   }
 
   /** Whether all pushes of the chunk count. */

@@ -70,7 +70,7 @@ describe('the pace of sync', () => {
     expect(options).toBe(null);
     durable([7, 9]);
     await asking;
-    expect(options).toMatchObject({ after: [7, 9] });
+    expect(options).toMatchObject({ after: [7, 9], stepped: true });
   });
 
   it('waits for no push that has failed', async () => {
