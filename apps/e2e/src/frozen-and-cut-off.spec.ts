@@ -74,7 +74,8 @@ describe('a process that is away for longer than the others wait for it', () => 
   });
 
   it('pushes what others have pushed meanwhile, and that is dropped: a frozen worker', async () => {
-    cluster = await HttpCluster.start({ workers: 2, shards: 2 });
+    // However fast the machine is, the other worker is not done with the job before this one thaws.
+    cluster = await HttpCluster.start({ workers: 2, shards: 2, env: { STEP_PADDING_MS: '20' } });
     const id = await submit();
     const [frozen] = cluster.of('worker');
     frozen!.signal('SIGSTOP');
