@@ -112,6 +112,8 @@ function natsServer(home: string, port: number, maxPayloadBytes: number) {
       `host: 127.0.0.1`,
       `port: ${port}`,
       `max_payload: ${maxPayloadBytes}`,
+      // As in deploy/nats.conf.
+      'max_pending: 1GB',
       `jetstream { store_dir: ${quote(path.join(home, 'nats'))} }`,
       '',
     ].join('\n'),
