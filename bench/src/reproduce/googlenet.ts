@@ -40,9 +40,8 @@ const SMALL = { zoo: 'googlenet-small' } as const;
 const LARGE = { zoo: 'googlenet', dropout: 0 } as const;
 const WAYS: Way[] = [
   { name: 'googlenet', ...learn('few', LARGE, 60) },
-  { name: 'googlenet', ...learn('few', LARGE, 12) },
-  { name: 'googlenet in 2', ...learn('few', LARGE, 12, 2) },
-  { name: 'googlenet in 4', ...learn('few', LARGE, 12, 4) },
+  { name: 'googlenet in 2', ...learn('few', LARGE, 60, 2) },
+  { name: 'googlenet in 4', ...learn('few', LARGE, 60, 4) },
   {
     name: 'googlenet-small, crop and flip',
     folder: 'few',
