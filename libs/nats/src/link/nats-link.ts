@@ -149,29 +149,21 @@ export class NatsLink {
   #publishInPlace(
     subject: string,
     data: Uint8Array,
-    options: { reply: string | undefined; headers: MsgHdrs | undefined; onSent: () => void },
-  ): boolean {
-    const { reply, headers } = options;
-    const onSent = (): void => {
-      this.#unsentBytes -= data.byteLength;
-      options.onSent();
-      this.#admit();
-    };
-    const sent = this.#sendParts(subject, data, { reply, headers, onSent });
-    if (sent) this.#unsentBytes += data.byteLength;
-    return sent;
-  }
-
-  #sendParts(
-    subject: string,
-    data: Uint8Array,
     { reply, headers, onSent }: { reply: string | undefined; headers: MsgHdrs | undefined; onSent: () => void },
   ): boolean {
     const to = reply === undefined ? subject : `${subject} ${reply}`;
-    if (headers === undefined) return publishParts(this.nc, `PUB ${to} ${data.byteLength}\r\n`, [data], onSent);
-    const head = (headers as MsgHdrs & { encode(): Uint8Array }).encode();
-    const line = `HPUB ${to} ${head.byteLength} ${head.byteLength + data.byteLength}\r\n`;
-    return publishParts(this.nc, line, [head, data], onSent);
+    const head = (headers as (MsgHdrs & { encode(): Uint8Array }) | undefined)?.encode();
+    const line =
+      head === undefined
+        ? `PUB ${to} ${data.byteLength}\r\n`
+        : `HPUB ${to} ${head.byteLength} ${head.byteLength + data.byteLength}\r\n`;
+    const sent = publishParts(this.nc, line, head === undefined ? [data] : [head, data], () => {
+      this.#unsentBytes -= data.byteLength;
+      onSent();
+      this.#admit();
+    });
+    if (sent) this.#unsentBytes += data.byteLength;
+    return sent;
   }
 
   /** Lets messages under way arrive, then closes. */

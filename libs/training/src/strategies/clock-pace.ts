@@ -1,33 +1,19 @@
 import type { PullOptions } from '../ports.ts';
-import { NONE_SETTLED } from './confirmed-pushes.ts';
-import { OwnPushes } from './own-pushes.ts';
-import type { ChunkKey, Pace } from './pace.ts';
+import { FreePace } from './free-pace.ts';
+import type { ChunkKey } from './pace.ts';
 
 /** Stale synchronous parallel (Ho et al. 2013): a fetch says how many pushes were made, and the shard answers when that is not too far ahead of the slowest. */
-export class ClockPace implements Pace {
-  readonly inStep = false;
-  readonly #own: OwnPushes;
+export class ClockPace extends FreePace {
   #pushes = 0;
 
-  constructor(ahead: number) {
-    this.#own = new OwnPushes(ahead);
+  override async pullOptions(chunk: ChunkKey): Promise<PullOptions> {
+    const { epoch, chunk: index } = chunk;
+    const clock = { pushes: this.#pushes, epoch, chunk: index };
+    return { ...(await super.pullOptions(chunk)), clock };
   }
 
-  async pullOptions({ epoch, chunk }: ChunkKey): Promise<PullOptions> {
-    const clock = { pushes: this.#pushes, epoch, chunk };
-    return { ...(await this.#own.pullOptions()), clock };
-  }
-
-  pushed(durable: Promise<readonly number[]>): void {
+  override pushed(durable: Promise<readonly number[]>): void {
+    super.pushed(durable);
     this.#pushes += 1;
-    this.#own.pushed(durable);
-  }
-
-  settled(): ReadonlySet<number> {
-    return NONE_SETTLED;
-  }
-
-  async confirm(): Promise<boolean> {
-    return true;
   }
 }

@@ -32,7 +32,7 @@ describe('the clock of ssp', () => {
     });
     expect(pace.inStep).toBe(false);
     // Nothing of it comes late.
-    expect(await pace.confirm()).toBe(true);
+    expect(await pace.confirm(CHUNK, 2, signal)).toBe(true);
     expect([...pace.settled()]).toEqual([]);
   });
 });
@@ -54,7 +54,7 @@ describe('the pace of async', () => {
   it('waits for no push that has failed', async () => {
     const pace = new FreePace(0);
     pace.pushed(Promise.reject(new Error('the job has ended')));
-    expect(await pace.pullOptions()).toEqual({ after: [] });
+    expect(await pace.pullOptions(CHUNK)).toEqual({ after: [] });
   });
 });
 

@@ -28,7 +28,7 @@ export interface Pace {
   confirm(chunk: ChunkKey, pushes: number, signal: AbortSignal): Promise<boolean>;
 }
 
-/** `ahead`: pushes of its own that a replica without a barrier may be ahead of the shards (see OwnPushes). */
+/** `ahead`: pushes of its own that a replica without a barrier may be ahead of the shards (see FreePace). */
 export function paceOf(strategy: StrategySpec, ahead: number, ask: Ask): Pace {
   switch (strategy.kind) {
     case 'ssp':
