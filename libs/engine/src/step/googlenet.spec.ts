@@ -1,9 +1,12 @@
 import type { DatasetSummary } from '@downpour/contracts';
 import { prepareModel } from '@downpour/models';
+import { layerNames } from '@downpour/models/topology';
 import { describe, expect, it } from 'vitest';
+import { CutModel } from '../testing/cut-models.ts';
 import { difference, twins } from '../testing/runners.ts';
 import { batchOf, IMAGES } from '../testing/small-models.ts';
 
+const SMALL: DatasetSummary = { ...IMAGES, featureShape: [32, 32, 1] };
 const TINY: DatasetSummary = { ...IMAGES, featureShape: [16, 16, 3], featureType: 'uint8' };
 
 describe('GoogLeNet', () => {
@@ -29,4 +32,22 @@ describe('GoogLeNet', () => {
       dispose();
     },
   );
+
+  it('of full width has the gradient of the whole in each of its variables, cut in four through its modules', async () => {
+    const { topology, layout } = await prepareModel({ model: { zoo: 'googlenet' }, seed: 1 }, SMALL);
+    const { tensorflow, prepared, compiled, dispose } = await twins(topology, SMALL);
+    const layers = layerNames(topology);
+    const assignment = Object.fromEntries(layers.map((name, i) => [name, Math.floor((4 * i) / layers.length)]));
+    const cut = await CutModel.open(tensorflow, prepared, SMALL, assignment);
+    const batch = batchOf(SMALL, 8);
+    const whole = compiled.step(prepared.initial, batch, 3);
+    const step = cut.step(prepared.initial, batch, 3);
+    expect(step.loss).toBeCloseTo(whole.loss, 5);
+    for (const { name, offset, length } of layout.variables) {
+      const [a, b] = [whole, step].map(({ gradient }) => gradient.subarray(offset, offset + length));
+      expect(difference(a!, b!), name).toBeLessThan(1e-5);
+    }
+    cut.dispose();
+    dispose();
+  }, 60_000);
 });
