@@ -9,15 +9,23 @@ const MOST: v128 = constant(0x42fe0000);
 const LEAST: v128 = constant(0xc2fe0000);
 const ROUNDER: v128 = constant(0x4b400000);
 
+/** Between them a scale and its inverse have all their digits, and 127 times the scale is finite. */
+const LEAST_ORDINARY: f32 = 1.1754944e-38;
+const MOST_ORDINARY: f32 = 2e36;
+
 /** Of a block, or NaN if there is one. Bits of floats without sign are ordered as whole numbers, NaN last. */
 // @ts-ignore: decorator
 @inline
 function largest(values: usize, residual: usize, count: i32, feedback: bool): f32 {
   let most = i32x4.splat(0);
+  let other = most;
   let i: usize = 0;
   const end = <usize>count << 2;
-  for (const whole = <usize>(count & ~3) << 2; i < whole; i += 16)
+  for (const whole = <usize>(count & ~7) << 2; i < whole; i += 32) {
     most = i32x4.max_s(most, v128.and(look(values + i, residual + i, feedback, 4), MAGNITUDE));
+    other = i32x4.max_s(other, v128.and(look(values + i + 16, residual + i + 16, feedback, 4), MAGNITUDE));
+  }
+  most = i32x4.max_s(most, other);
   for (; i < end; i += 4) most = i32x4.max_s(most, v128.and(look(values + i, residual + i, feedback, 1), MAGNITUDE));
   most = i32x4.max_s(most, i32x4.shuffle(most, most, 2, 3, 0, 1));
   most = i32x4.max_s(most, i32x4.shuffle(most, most, 1, 0, 3, 2));
@@ -34,16 +42,34 @@ function look(values: usize, residual: usize, feedback: bool, lanes: i32): v128 
   return value;
 }
 
-/** Four codes as words. 0 / 0, where all values are 0, and NaN give code 0. */
+/** One code. Where all values are 0, or one is infinite or NaN, it is 0. */
 // @ts-ignore: decorator
 @inline
-function step(values: usize, residual: usize, scale: v128, feedback: bool, lanes: i32): v128 {
-  const value = get(feedback ? residual : values, lanes);
-  const quotient = f32x4.div(value, scale);
+function step(values: usize, residual: usize, scale: v128, inverse: v128, feedback: bool): i32 {
+  const value = get(feedback ? residual : values, 1);
+  const quotient = f32x4.mul(value, inverse);
   const number = v128.and(quotient, f32x4.eq(quotient, quotient));
   const rounded = f32x4.add(f32x4.pmax(f32x4.pmin(number, MOST), LEAST), ROUNDER);
-  if (feedback) put(residual, finiteOrZero(f32x4.sub(value, f32x4.mul(f32x4.sub(rounded, ROUNDER), scale))), lanes);
+  if (feedback) put(residual, finiteOrZero(f32x4.sub(value, f32x4.mul(f32x4.sub(rounded, ROUNDER), scale))), 1);
+  return i32x4.extract_lane(i32x4.sub(rounded, ROUNDER), 0);
+}
+
+/** Four codes, as words, of an ordinary block: no quotient is NaN or rounds to more than 127, and every residual is finite. */
+// @ts-ignore: decorator
+@inline
+function quickStep(values: usize, residual: usize, scale: v128, inverse: v128, feedback: bool): v128 {
+  const value = v128.load(feedback ? residual : values);
+  const rounded = f32x4.add(f32x4.mul(value, inverse), ROUNDER);
+  if (feedback) v128.store(residual, f32x4.sub(value, f32x4.mul(f32x4.sub(rounded, ROUNDER), scale)));
   return i32x4.sub(rounded, ROUNDER);
+}
+
+/** Eight codes, as short words. */
+// @ts-ignore: decorator
+@inline
+function quickSteps(values: usize, residual: usize, scale: v128, inverse: v128, feedback: bool): v128 {
+  const low = quickStep(values, residual, scale, inverse, feedback);
+  return i16x8.narrow_i32x4_s(low, quickStep(values + 16, residual + 16, scale, inverse, feedback));
 }
 
 // @ts-ignore: decorator
@@ -51,17 +77,18 @@ function step(values: usize, residual: usize, scale: v128, feedback: bool, lanes
 function encodeBlock(values: usize, residual: usize, codes: usize, count: i32, feedback: bool): f32 {
   const scale = largest(values, residual, count, feedback) / 127;
   const s = f32x4.splat(scale);
-  const whole = count & ~3;
+  const inverse = f32x4.splat(1 / scale);
+  const quick = scale >= LEAST_ORDINARY && scale <= MOST_ORDINARY ? count & ~15 : 0;
   let i: i32 = 0;
-  for (; i < whole; i += 4) {
+  for (; i < quick; i += 16) {
     const at = <usize>i << 2;
-    const words = step(values + at, residual + at, s, feedback, 4);
-    const shorts = i16x8.narrow_i32x4_s(words, words);
-    v128.store32_lane(codes + i, i8x16.narrow_i16x8_s(shorts, shorts), 0);
+    const low = quickSteps(values + at, residual + at, s, inverse, feedback);
+    const high = quickSteps(values + at + 32, residual + at + 32, s, inverse, feedback);
+    v128.store(codes + i, i8x16.narrow_i16x8_s(low, high));
   }
   for (; i < count; i++) {
     const at = <usize>i << 2;
-    store<i8>(codes + i, <i8>i32x4.extract_lane(step(values + at, residual + at, s, feedback, 1), 0));
+    store<i8>(codes + i, <i8>step(values + at, residual + at, s, inverse, feedback));
   }
   return scale;
 }

@@ -3,7 +3,7 @@ import type { KernelInstance } from './kernel-instance.ts';
 
 /**
  * float32 <-> what crosses the wire. bfloat16 and float16: to nearest, ties to even; NaN stays NaN. int8: for each block of 256 values, scale = max |value| / 127,
- * code = value / scale to nearest, ties to even; a block with an infinity or a NaN in it decodes to NaN.
+ * code = value * (1 / scale) to nearest, ties to even; a block with an infinity or a NaN in it decodes to NaN.
  *
  * All throw RangeError for vectors that are too short, TypeError for vectors in another memory.
  */

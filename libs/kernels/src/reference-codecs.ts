@@ -52,7 +52,7 @@ export const encodeInt8 = (values: Float32Array): { codes: Int8Array; scales: Fl
   }
   const codes = Int8Array.from(values, (value, index) => {
     const scale = scales[Math.floor(index / INT8_BLOCK)]!;
-    const quotient = nearestInteger(Math.fround(value / scale));
+    const quotient = nearestInteger(Math.fround(value * Math.fround(1 / scale)));
     return Number.isNaN(quotient) ? 0 : Math.max(-127, Math.min(127, quotient));
   });
   return { codes, scales };
