@@ -26,6 +26,13 @@ const OTHERS = [
   ['TF_CPP_MIN_LOG_LEVEL', 'worker', '2', 'TensorFlow: least severe log line, 0 to 3'],
   ['TMPDIR', 'worker', '/tmp', 'compiled graphs are written there for a moment'],
   ['NATS_SERVER', 'npm start, tests', '.native/bin/nats-server', 'nats-server binary'],
+  ['GOGC', 'npm start', '400', 'nats-server: how much garbage beside what is used, in percent, before it is collected'],
+  [
+    'GOMEMLIMIT',
+    'npm start',
+    'an eighth of the memory',
+    'nats-server: memory above which garbage is collected all the same; Docker Compose sets 1GiB',
+  ],
   ['FUZZ_FRAMES', 'fuzz tests', '5000', 'mutated messages that each of them tries; `npm run fuzz` sets it'],
   ['FUZZ_SEED', 'fuzz tests', '1234567', 'which mutations'],
   ['DOWNPOUR_PORT', 'docker compose', '8080', "host port of the gateway's HTTP API"],
