@@ -1,4 +1,4 @@
-import type { EnqueueEpochReply, ExamplesReply, InspectDatasetReply } from '@downpour/contracts';
+import type { EnqueueEpochReply, InspectDatasetReply } from '@downpour/contracts';
 import {
   enqueueEpochRequestSchema,
   examplesRequestSchema,
@@ -13,6 +13,7 @@ import { Payload } from '@nestjs/microservices';
 import { DatasetsService } from './datasets.service.ts';
 import { EpochsService } from './epochs.service.ts';
 import { ExamplesService } from './examples.service.ts';
+import type { ExamplesFrame } from './examples.service.ts';
 import { SharderMetrics } from './sharder.metrics.ts';
 
 /** Any sharder may answer: all of them hold the same data. */
@@ -48,7 +49,7 @@ export class SharderController {
   }
 
   @FrameHandler(subjects.examples, SHARED)
-  async examples(@Payload() frame: TensorFrame): Promise<TensorFrame<ExamplesReply>> {
+  async examples(@Payload() frame: TensorFrame): Promise<ExamplesFrame> {
     const reply = await this.#examples.cut(examplesRequestSchema.parse(frame.header));
     this.#metrics.examplesServed.inc(reply.header.examples);
     for (const tensor of Object.values(reply.tensors)) this.#metrics.bytesServed.inc(tensor.data.byteLength);

@@ -1,6 +1,7 @@
 import { DownpourError } from '@downpour/contracts';
 import type { ExamplesRequest } from '@downpour/contracts';
 import { permutation } from '@downpour/datasets';
+import { decodeFrame, encodeFrame } from '@downpour/tensor';
 import { Registry } from 'prom-client';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { DatasetCache } from './dataset-cache.ts';
@@ -34,8 +35,8 @@ describe('the sharder', () => {
   beforeEach(() => build());
   afterEach(() => loader.close());
 
-  const ask = (more: Partial<ExamplesRequest>) =>
-    examples.cut({
+  const ask = async (more: Partial<ExamplesRequest>) => {
+    const { header, tensors } = await examples.cut({
       type: 'examples',
       v: 1,
       datasetId: 'numbers',
@@ -45,6 +46,8 @@ describe('the sharder', () => {
       end: 1,
       ...more,
     });
+    return decodeFrame(encodeFrame(header, tensors));
+  };
   const floats = (data: Uint8Array | undefined): number[] => Array.from(new Float32Array(data!.slice().buffer));
   const errorOf = async (promise: Promise<unknown>): Promise<DownpourError> => {
     const error = await promise.then(

@@ -1,6 +1,6 @@
 import { chunkBounds, chunksInEpoch } from '@downpour/contracts';
 import { describe, expect, it } from 'vitest';
-import { cutExamples } from './cut-examples.ts';
+import { cutExamples, examplesToSend } from './cut-examples.ts';
 import type { LoadedDataset } from './loaded-dataset.ts';
 import { permutation } from './permutation.ts';
 import { refusal } from './testing/read.ts';
@@ -58,6 +58,25 @@ describe('cutting examples', () => {
       cut.labels.fill(-1);
     }
     expect(source).toEqual(dataset(4));
+  });
+
+  it('writes the same examples to where they are sent from', () => {
+    for (const labelWidth of [1, 3, 40]) {
+      const source = dataset(6, labelWidth);
+      for (const order of [null, permutation(1, 0, 6)]) {
+        const cut = cutExamples(source, 'train', order, 1, 5);
+        const { count, ...toSend } = examplesToSend(source, 'train', order, 1, 5);
+        expect(count).toBe(cut.count);
+        for (const name of ['features', 'labels'] as const) {
+          const { buffer, byteLength } = cut[name];
+          const frame = new Uint8Array(byteLength + 16).fill(255);
+          expect(toSend[name].byteLength).toBe(byteLength);
+          toSend[name].writeTo(frame.subarray(8, 8 + byteLength));
+          expect(frame.subarray(8, 8 + byteLength)).toEqual(new Uint8Array(buffer));
+          expect([...frame.subarray(0, 8), ...frame.subarray(8 + byteLength)]).toEqual(Array(16).fill(255));
+        }
+      }
+    }
   });
 
   it.each([

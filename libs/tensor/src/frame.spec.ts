@@ -75,6 +75,21 @@ describe('frame', () => {
     expect([...asFloat32(requireTensor(tensors, 'gradient'))]).toEqual([6, 7, 1, 2, 3]);
   });
 
+  it('has values put together where they are sent from, aligned', () => {
+    const labels = {
+      byteLength: 12,
+      writeTo: ({ buffer, byteOffset, byteLength }: Uint8Array) =>
+        new Int32Array(buffer, byteOffset, byteLength / 4).set([7, -8, 9]),
+    };
+    const bytes = { dtype: 'uint8', shape: [3], data: Uint8Array.of(1, 2, 3) } as const;
+    const dirty = (size: number) => new Uint8Array(size).fill(255);
+    const frame = encodeFrame({}, { bytes, labels: { dtype: 'int32', shape: [3], data: labels } }, dirty);
+    const { tensors } = decodeFrame(frame);
+    expect([...asInt32(requireTensor(tensors, 'labels'))]).toEqual([7, -8, 9]);
+    expect([...requireTensor(tensors, 'bytes').data]).toEqual([1, 2, 3]);
+    expect(() => encodeFrame({}, { labels: { dtype: 'int32', shape: [2], data: labels } })).toThrow(/takes 8 bytes/);
+  });
+
   it('reads typed values from an unaligned receive buffer by copying, and from an aligned one by view', () => {
     const frame = encodeFrame({}, { labels: { dtype: 'int32', shape: [3], data: Int32Array.of(7, -8, 9) } });
     for (const shift of [0, 1, 2, 3, 4, 8]) {

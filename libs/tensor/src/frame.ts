@@ -2,7 +2,7 @@ import { DownpourError } from '@downpour/contracts';
 import { Packr, Unpackr } from 'msgpackr';
 import { BYTES_PER_ELEMENT, elementCount, isDType } from './dtype.ts';
 import { assertPlainMsgpack } from './plain-msgpack.ts';
-import type { DType, OutgoingTensor, Tensor, TensorFrame } from './tensor.ts';
+import type { DType, OutgoingTensor, Tensor, TensorFrame, WrittenData } from './tensor.ts';
 
 /*
  * A frame:
@@ -80,7 +80,8 @@ export const encodeFrame = (
   pad();
   for (const { parts } of entries) {
     for (const part of parts) {
-      frame.set(part, at);
+      if ('writeTo' in part) part.writeTo(frame.subarray(at, at + part.byteLength));
+      else frame.set(part, at);
       at += part.byteLength;
     }
     pad();
@@ -149,7 +150,9 @@ const tensorHead = (entry: unknown): { name: string; dtype: DType; shape: number
   return { name, dtype, shape: shape as number[] };
 };
 
-const partsOf = (data: OutgoingTensor['data']): Uint8Array[] =>
-  (ArrayBuffer.isView(data) ? [data] : data).map(
-    (part) => new Uint8Array(part.buffer as ArrayBuffer, part.byteOffset, part.byteLength),
-  );
+const partsOf = (data: OutgoingTensor['data']): (Uint8Array | WrittenData)[] =>
+  'writeTo' in data
+    ? [data]
+    : (ArrayBuffer.isView(data) ? [data] : data).map(
+        (part) => new Uint8Array(part.buffer as ArrayBuffer, part.byteOffset, part.byteLength),
+      );

@@ -6,4 +6,4 @@ export { asFloat32, asInt32, asUint8, requireTensor } from './typed-access.ts';
 export type { AllocateFrame } from './frame.ts';
 export type { PlacedTensor, SafetensorsEntry, SafetensorsHeader } from './safetensors.ts';
 export type { Slice, SliceAssemblerOptions, SliceHead } from './slices.ts';
-export type { DType, OutgoingFrame, OutgoingTensor, Tensor, TensorFrame } from './tensor.ts';
+export type { DType, OutgoingFrame, OutgoingTensor, Tensor, TensorFrame, WrittenData } from './tensor.ts';

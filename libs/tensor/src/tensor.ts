@@ -8,11 +8,18 @@ export interface Tensor {
   data: Uint8Array;
 }
 
+/** Values that are put together where they are sent from. */
+export interface WrittenData {
+  readonly byteLength: number;
+  /** Fills all of `target`, which has `byteLength` bytes and is aligned for every element type. */
+  writeTo(target: Uint8Array): void;
+}
+
 /** A tensor to be sent. Several parts are written one after the other: a shard's key ranges need no copy to become one tensor. */
 export interface OutgoingTensor {
   dtype: DType;
   shape: readonly number[];
-  data: ArrayBufferView | readonly ArrayBufferView[];
+  data: ArrayBufferView | readonly ArrayBufferView[] | WrittenData;
 }
 
 /** A message with tensors: what every request, reply and log record that carries numbers is. */

@@ -25,7 +25,9 @@ const memoryOf = (encoding: EncodingSpec, vectors = 2): ParameterMemory => {
 const bytesOf = (view: ArrayBufferView): Uint8Array =>
   new Uint8Array(view.buffer as ArrayBuffer, view.byteOffset, view.byteLength).slice();
 const joined = ({ data }: OutgoingTensor): Uint8Array =>
-  Uint8Array.from(Buffer.concat((ArrayBuffer.isView(data) ? [data] : data).map(bytesOf)));
+  Uint8Array.from(
+    Buffer.concat((ArrayBuffer.isView(data) ? [data] : (data as readonly ArrayBufferView[])).map(bytesOf)),
+  );
 const bfloat16 = (code: number): number => new Float32Array(Uint32Array.of(code << 16).buffer)[0]!;
 
 /** What a shard reads from a push. */
