@@ -95,9 +95,8 @@ export class ChunkAhead {
   }
 
   async #fetch(job: ServedJob, task: ChunkTask): Promise<Examples> {
-    const { chunks, spec } = job.plan;
-    // The same examples in every evaluation.
-    if (spec.strategy.kind === 'sandblaster')
+    const { chunks } = job.plan;
+    if (job.keepsExamples)
       return job.portions.get(task.chunk, () =>
         this.#verbs.fetchExamples(
           job.plan,

@@ -67,6 +67,8 @@ export class FakeCluster implements WorkerVerbs {
   /** Called before examples are answered; what it throws the request throws. */
   beforeExamples: (split: string) => void | Promise<void> = () => undefined;
   disposed: string[] = [];
+  /** Examples that were given back. */
+  givenBack = 0;
 
   /** A job with the chunks of one epoch in its queue. */
   addJob(plan: JobPlan): LinearReplica {
@@ -131,6 +133,13 @@ export class FakeCluster implements WorkerVerbs {
       (_, i) => (request.begin + i + 1) / plan.chunks.examples,
     );
     return { count: features.length, features, labels: features.map((x) => 3 * x) };
+  }
+
+  /** What was given back must not be read: it is as good as overwritten. */
+  giveBackExamples({ features, labels }: Examples): void {
+    this.givenBack += 1;
+    features.fill(NaN);
+    labels.fill(NaN);
   }
 
   report(jobId: string, event: JobEvent): void {

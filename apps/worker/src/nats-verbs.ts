@@ -20,7 +20,7 @@ import {
   subjects,
 } from '@downpour/contracts';
 import type { Engine } from '@downpour/engine';
-import { inSharedMemory } from '@downpour/engine';
+import { ExamplesMemory } from '@downpour/engine';
 import type { ChunkQueues, EventBus, ObjectStore, PlanWatcher, PushPublisher, RequestClient } from '@downpour/nats';
 import { NatsParameterClient, releaseReceived } from '@downpour/nats';
 import type { Logger } from '@downpour/platform';
@@ -68,6 +68,7 @@ export interface NatsVerbsParts {
 /** The worker's verbs over NATS and TensorFlow. */
 export class NatsVerbs implements WorkerVerbs {
   readonly #parts: NatsVerbsParts;
+  readonly #memory = new ExamplesMemory();
   readonly #waitingToldMs = new Map<string, number>();
 
   constructor(parts: NatsVerbsParts) {
@@ -152,7 +153,7 @@ export class NatsVerbs implements WorkerVerbs {
           reply: examplesReplySchema,
           check: (frame) => checkExamples(frame, plan.dataset.summary, request.end - request.begin),
         });
-        return examplesOf(reply);
+        return examplesOf(reply, this.#memory);
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof DownpourError) || !PASSING.has(error.code)) throw error;
@@ -160,6 +161,10 @@ export class NatsVerbs implements WorkerVerbs {
         await sleep(pauseMs, undefined, { signal });
       }
     }
+  }
+
+  giveBackExamples(examples: Examples): void {
+    this.#memory.giveBack(examples);
   }
 
   report(jobId: string, event: JobEvent): void {
@@ -224,10 +229,10 @@ export class NatsVerbs implements WorkerVerbs {
  * The reply's tensors, copied once to where TensorFlow's thread reads them. A chunk is kept for as long as it is trained: where it was received it would
  * keep the memory of everything that came with it from being read into again.
  */
-function examplesOf({ header, tensors }: TensorFrame<ExamplesReply>): Examples {
+function examplesOf({ header, tensors }: TensorFrame<ExamplesReply>, memory: ExamplesMemory): Examples {
   const features = requireTensor(tensors, 'features');
   const labels = requireTensor(tensors, 'labels');
-  const examples = inSharedMemory({
+  const examples = memory.copy({
     count: header.examples,
     features: features.dtype === 'uint8' ? asUint8(features) : asFloat32(features),
     labels: labels.dtype === 'int32' ? asInt32(labels) : asFloat32(labels),

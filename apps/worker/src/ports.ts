@@ -43,6 +43,8 @@ export interface WorkerVerbs extends GroupLinks {
     request: Omit<ExamplesRequest, 'type' | 'v' | 'datasetId'>,
     signal: AbortSignal,
   ): Promise<Examples>;
+  /** Nobody reads these examples any more: their memory is used for others. To leave it out costs garbage, no more. */
+  giveBackExamples(examples: Examples): void;
   /** An event that may get lost. */
   report(jobId: string, event: JobEvent): void;
   /** An event that must not: resolves when it is stored. */

@@ -125,6 +125,11 @@ export class ServedJob {
     return performance.now() >= this.#pausedUntilMs;
   }
 
+  /** The same examples in every evaluation. */
+  get keepsExamples(): boolean {
+    return this.plan.spec.strategy.kind === 'sandblaster';
+  }
+
   chunks(): Promise<TaskQueue<ChunkTask>> {
     return (this.#chunks ??= this.#kept(this.#verbs.openChunks(this.jobId, this.#plan), () => (this.#chunks = null)));
   }

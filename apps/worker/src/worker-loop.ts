@@ -107,7 +107,7 @@ export class WorkerLoop {
 
   async #train(held: HeldChunk): Promise<void> {
     const { job, chunk } = held;
-    const { instance, metrics, log } = this.#parts;
+    const { instance, metrics, log, verbs } = this.#parts;
     let spentMs = 0;
     try {
       if (!job.takesChunks) return await chunk.giveBack({ untried: true });
@@ -130,6 +130,7 @@ export class WorkerLoop {
       }
       spentMs = outcome.report.computeMs;
       metrics.trained(outcome.report);
+      if (!job.keepsExamples) verbs.giveBackExamples(await chunk.examples);
       this.#track(
         job
           .use(() => outcome.settled)

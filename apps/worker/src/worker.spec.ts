@@ -57,6 +57,7 @@ describe('a worker', () => {
     expect(parameters.applied.size).toBe(20);
     expect(parameters.duplicatesDropped).toBe(0);
     expect(cluster.problems()).toEqual([]);
+    expect(cluster.givenBack).toBe(5);
   });
 
   it('has the next chunk and its examples while it trains one, and never more', async () => {

@@ -1,5 +1,5 @@
 export { Engine } from './engine.ts';
-export { inSharedMemory } from './shared-examples.ts';
+export { ExamplesMemory } from './shared-examples.ts';
 export { sharedMemory, sharedVector } from './shared-vectors.ts';
 export type { EngineOptions, ReplicaInput, ReplicaOptions } from './engine.ts';
 export type { ThreadPartition } from './thread-partition.ts';

@@ -59,9 +59,34 @@ export class SharedExamples {
   }
 }
 
-/** A copy that steps read where it is: for whoever wants the memory back in which examples were received. */
-export function inSharedMemory(examples: Examples): Examples {
-  return copyOf(examples, sharedMemory);
+/** The next ones of a few jobs at most. */
+const MOST_IDLE = 4;
+const MOST_IDLE_BYTES = 64 * 2 ** 20;
+
+/** Memory for examples that come one after the other, used again: what is new must be zeroed first, page by page, which takes several times as long as to copy them. */
+export class ExamplesMemory {
+  /** The longest unused first. */
+  readonly #idle: SharedArrayBuffer[] = [];
+
+  /** A copy that steps read where it is: for whoever wants the memory back in which examples were received. */
+  copy(examples: Examples): Examples {
+    return copyOf(examples, (bytes) => this.#take(bytes));
+  }
+
+  /** Of a copy that nobody reads any more. What is not given back is garbage, no more. */
+  giveBack({ features }: Examples): void {
+    this.#idle.push(features.buffer as SharedArrayBuffer);
+    while (this.#idle.length > MOST_IDLE || this.#idleBytes > MOST_IDLE_BYTES) this.#idle.shift();
+  }
+
+  #take(bytes: number): SharedArrayBuffer {
+    const index = this.#idle.findIndex(({ byteLength }) => byteLength >= bytes);
+    return index < 0 ? sharedMemory(bytes) : this.#idle.splice(index, 1)[0]!;
+  }
+
+  get #idleBytes(): number {
+    return this.#idle.reduce((sum, { byteLength }) => sum + byteLength, 0);
+  }
 }
 
 function copyOf({ count, features, labels }: Examples, allocate: (bytes: number) => SharedArrayBuffer): Examples {
