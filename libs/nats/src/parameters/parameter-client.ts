@@ -9,6 +9,7 @@ import { FlowWindow } from '../streams/flow-window.ts';
 import type { PushPublisher } from '../streams/push-publisher.ts';
 import type { RequestClient } from '../transport/request-client.ts';
 import { ParameterMemory } from './parameter-memory.ts';
+import { abortWith } from '../link/abort-with.ts';
 import { pause } from '../link/pause.ts';
 import { releaseReceived } from '../link/receive-slabs.ts';
 import { ShardAsker } from './shard-asker.ts';
@@ -36,6 +37,8 @@ export class NatsParameterClient implements ParameterClient {
   readonly #window: FlowWindow;
   readonly #memory: ParameterMemory;
   readonly #closed = new AbortController();
+  /** What is aborted by a caller's signal, and when this is closed: a job's pushes all come with the same one. */
+  readonly #either = new WeakMap<AbortSignal, AbortSignal>();
   readonly #asker: ShardAsker;
 
   constructor(options: ParameterClientOptions) {
@@ -256,7 +259,9 @@ export class NatsParameterClient implements ParameterClient {
   }
 
   #with(signal: AbortSignal): AbortSignal {
-    return AbortSignal.any([signal, this.#closed.signal]);
+    let either = this.#either.get(signal);
+    if (either === undefined) this.#either.set(signal, (either = AbortSignal.any([signal, this.#closed.signal])));
+    return either;
   }
 }
 
@@ -264,17 +269,18 @@ export class NatsParameterClient implements ParameterClient {
 const together = async (signal: AbortSignal, works: ((signal: AbortSignal) => Promise<void>)[]): Promise<void> => {
   signal.throwIfAborted();
   const failed = new AbortController();
-  const either = AbortSignal.any([signal, failed.signal]);
+  const alone = abortWith(signal, failed);
   let first: { error: unknown } | undefined;
   await Promise.all(
     works.map(async (work) => {
       try {
-        await work(either);
+        await work(failed.signal);
       } catch (error) {
         first ??= { error };
         failed.abort(error);
       }
     }),
   );
+  alone();
   if (first !== undefined) throw first.error;
 };

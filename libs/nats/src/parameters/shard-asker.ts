@@ -1,6 +1,7 @@
 import { DownpourError } from '@downpour/contracts';
 import type { ErrorCode, JobPlan, ShardPlacement } from '@downpour/contracts';
 import type { PlanWatcher } from '../kv/plan-watcher.ts';
+import { abortWith } from '../link/abort-with.ts';
 import { pause } from '../link/pause.ts';
 
 /** A process that has died is noticed by its connection; this is for one that hangs. */
@@ -15,7 +16,8 @@ const WAITING: ErrorCode = 'waiting';
 /** One question, and what the plan said of its shard. */
 interface UnderWay {
   placement: ShardPlacement;
-  moved: AbortController;
+  /** Aborted when a plan says otherwise, and with the signal of who asks. */
+  over: AbortController;
 }
 
 /** Who is asked for a shard. */
@@ -62,14 +64,14 @@ export class ShardAsker {
   ): Promise<void> {
     for (let backoffMs = FIRST_BACKOFF_MS; ; backoffMs = Math.min(2 * backoffMs, MAX_BACKOFF_MS)) {
       const placement = this.placement(shard);
-      const underWay = { placement, moved: new AbortController() };
+      const underWay = { placement, over: new AbortController() };
       let waits = false;
       for (const asked of askedBy(as, placement)) {
-        if (underWay.moved.signal.aborted) break;
+        if (underWay.over.signal.aborted) break;
         this.#underWay.add(underWay);
+        const alone = abortWith(signal, underWay.over);
         try {
-          const either = AbortSignal.any([signal, underWay.moved.signal]);
-          return await question(asked, { timeoutMs: SILENCE_MS, signal: either });
+          return await question(asked, { timeoutMs: SILENCE_MS, signal: underWay.over.signal });
         } catch (error) {
           if (error instanceof DownpourError && error.code === WAITING) {
             waits = true;
@@ -78,10 +80,11 @@ export class ShardAsker {
           if (!(error instanceof DownpourError) || !PASSING.includes(error.code)) throw error;
         } finally {
           this.#underWay.delete(underWay);
+          alone();
         }
       }
       signal.throwIfAborted();
-      if (waits || underWay.moved.signal.aborted) continue;
+      if (waits || underWay.over.signal.aborted) continue;
       await this.#changeOrPause(backoffMs, signal);
     }
   }
@@ -93,11 +96,11 @@ export class ShardAsker {
         await this.#plans.next(this.#jobId, closed);
         // The newest: several may have come at once.
         const shards = this.#plans.current(this.#jobId)?.shards ?? [];
-        for (const { placement, moved } of this.#underWay) {
+        for (const { placement, over } of this.#underWay) {
           const { shard, ownership, previous } = placement;
           const now = shards[shard];
           if (now?.ownership !== ownership || now.previous?.ownership !== previous?.ownership)
-            moved.abort(new DownpourError('not-owner', `Shard ${shard} of job ${this.#jobId} has another owner now`));
+            over.abort(new DownpourError('not-owner', `Shard ${shard} of job ${this.#jobId} has another owner now`));
         }
       }
     } catch {
