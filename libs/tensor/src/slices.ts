@@ -39,6 +39,8 @@ export interface SliceAssemblerOptions {
   maxMessageBytes?: number;
   /** Most bytes of messages under assembly; a new one beyond it is refused. @default the same */
   maxPendingBytes?: number;
+  /** Memory for a whole message, of unknown content, at the beginning of a buffer. @default new memory */
+  allocate?: (bytes: number) => Uint8Array;
 }
 
 /** Bookkeeping of one message, counted so that many tiny ones are bounded too. */
@@ -62,14 +64,18 @@ export class SliceAssembler {
   readonly #pending = new Map<string, Pending>();
   readonly #maxMessageBytes: number;
   readonly #maxPendingBytes: number;
+  readonly #allocate: (bytes: number) => Uint8Array;
   #pendingBytes = 0;
 
   constructor({
     maxMessageBytes = 2 ** 32 - 1,
     maxPendingBytes = maxMessageBytes + OVERHEAD_BYTES,
+    // Untouched pages cost no memory, so a forged size costs address space only.
+    allocate = (bytes) => new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer),
   }: SliceAssemblerOptions = {}) {
     this.#maxMessageBytes = maxMessageBytes;
     this.#maxPendingBytes = maxPendingBytes;
+    this.#allocate = allocate;
   }
 
   /** Messages under assembly. */
@@ -135,8 +141,7 @@ export class SliceAssembler {
       sliceBytes: undefined,
       have: new Uint8Array(count),
       missing: count,
-      // Untouched pages cost no memory, so a forged size costs address space only.
-      bytes: new Uint8Array(Buffer.allocUnsafeSlow(totalBytes).buffer),
+      bytes: this.#allocate(totalBytes),
       lastBytes: undefined,
     };
     this.#pending.set(id, pending);

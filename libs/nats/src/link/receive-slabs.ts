@@ -1,9 +1,12 @@
+import { FramePool } from './frame-pool.ts';
+
 const SLAB_BYTES = 4 * 2 ** 20;
 /** A read is offered at least so much room. */
 const MIN_ROOM_BYTES = 128 * 1024;
 /** A message of so many bytes is handed on where it was received; smaller ones are copied out, many at a time. */
 export const LARGE_BYTES = 16 * 1024;
-const MAX_FREE_SLABS = 4;
+/** Larger slabs, for messages that the usual one does not hold, are of so many bytes or a multiple of it. */
+const SLAB_STEP_BYTES = 2 ** 20;
 
 const CR = 13;
 const LETTER_M = 'M'.charCodeAt(0);
@@ -11,13 +14,23 @@ const LETTER_H = 'H'.charCodeAt(0);
 const ZERO = '0'.charCodeAt(0);
 
 interface Slab {
-  bytes: Uint8Array<ArrayBuffer>;
+  bytes: Uint8Array;
   /** Large messages that somebody may still be reading: [begin, end) pairs. */
   lent: [begin: number, end: number][];
-  owner: ReceiveSlabs;
+  /** Called when there are none any more. */
+  reuse(slab: Slab): void;
 }
 
 const slabOf = new WeakMap<ArrayBufferLike, Slab>();
+
+const assembled = new FramePool();
+
+/** Memory for a message that is put together from slices: as one received in one piece, `releaseReceived` says that it has been read. */
+export const takeAssembled = (bytes: number): Uint8Array => {
+  const memory = assembled.take(bytes);
+  slabOf.set(memory.buffer, { bytes: memory, lent: [[0, bytes]], reuse: () => assembled.giveBack(memory) });
+  return memory;
+};
 
 /**
  * Says that nobody reads these bytes of a received message any more, so that the memory they lie in can be read into again. To leave it out
@@ -28,7 +41,7 @@ export const releaseReceived = ({ buffer, byteOffset, byteLength }: Uint8Array):
   const index = slab?.lent.findIndex(([begin, end]) => begin <= byteOffset && byteOffset + byteLength <= end) ?? -1;
   if (slab === undefined || index < 0) return;
   slab.lent.splice(index, 1);
-  if (slab.lent.length === 0) slab.owner.reuse(slab);
+  if (slab.lent.length === 0) slab.reuse(slab);
 };
 
 /**
@@ -37,7 +50,7 @@ export const releaseReceived = ({ buffer, byteOffset, byteLength }: Uint8Array):
  * one-line rest), so that the parser above need not put a message together.
  */
 export class ReceiveSlabs {
-  readonly #free: Slab[] = [];
+  readonly #free = new FramePool();
   #slab: Slab;
   /** Beginning of what has not been handed on, and end of what has come. */
   #begin = 0;
@@ -82,10 +95,9 @@ export class ReceiveSlabs {
     this.#makeRoom(needed);
   }
 
-  reuse(slab: Slab): void {
-    if (slab !== this.#slab && slab.bytes.byteLength === SLAB_BYTES && this.#free.length < MAX_FREE_SLABS)
-      this.#free.push(slab);
-  }
+  readonly #reuse = (slab: Slab): void => {
+    if (slab !== this.#slab) this.#free.giveBack(slab.bytes);
+  };
 
   /** Room for the rest of a message of `needed` bytes (0: unknown), in one piece with what has come of it. */
   #makeRoom(needed: number): void {
@@ -102,13 +114,12 @@ export class ReceiveSlabs {
     this.#slab = next;
     this.#begin = 0;
     this.#end = rest;
-    if (slab.lent.length === 0) this.reuse(slab);
+    if (slab.lent.length === 0) this.#reuse(slab);
   }
 
   #take(bytes: number): Slab {
-    const free = bytes === SLAB_BYTES ? this.#free.pop() : undefined;
-    if (free !== undefined) return free;
-    const slab: Slab = { bytes: new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer), lent: [], owner: this };
+    const size = bytes <= SLAB_BYTES ? SLAB_BYTES : Math.ceil(bytes / SLAB_STEP_BYTES) * SLAB_STEP_BYTES;
+    const slab: Slab = { bytes: this.#free.take(size), lent: [], reuse: this.#reuse };
     slabOf.set(slab.bytes.buffer, slab);
     return slab;
   }

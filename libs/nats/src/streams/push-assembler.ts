@@ -1,6 +1,6 @@
 import { DownpourError } from '@downpour/contracts';
 import { parseSliceHead, SliceAssembler } from '@downpour/tensor';
-import { releaseReceived } from '../link/receive-slabs.ts';
+import { releaseReceived, takeAssembled } from '../link/receive-slabs.ts';
 import { SLICE_HEADER } from '../transport/wire.ts';
 import type { StreamMessage } from './stream-reader.ts';
 
@@ -29,7 +29,7 @@ export interface WholePush {
  */
 export class PushAssembler {
   readonly #onBad: (error: unknown, sequence: number) => void;
-  readonly #slices = new SliceAssembler({ maxPendingBytes: 2 ** 33 });
+  readonly #slices = new SliceAssembler({ maxPendingBytes: 2 ** 33, allocate: takeAssembled });
   readonly #open = new Map<string, Open>();
   #inHand: WholePush | null = null;
   /** Applied pushes of several slices that end after the safe position. */

@@ -1,6 +1,6 @@
 import { parseSliceHead, SliceAssembler } from '@downpour/tensor';
 import type { Msg } from '@nats-io/nats-core';
-import { releaseReceived } from '../link/receive-slabs.ts';
+import { releaseReceived, takeAssembled } from '../link/receive-slabs.ts';
 import { SLICE_HEADER } from './wire.ts';
 
 /** A request whose slices are not all there so long after the first never will be: its sender has asked again long since. */
@@ -8,7 +8,7 @@ const ABANDONED_AFTER_MS = 30_000;
 
 /** Puts requests together that came in slices. */
 export class RequestAssembler {
-  readonly #slices = new SliceAssembler();
+  readonly #slices = new SliceAssembler({ allocate: takeAssembled });
   /** By id of the message, the oldest first. */
   readonly #begunAt = new Map<string, number>();
 

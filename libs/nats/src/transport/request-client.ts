@@ -6,7 +6,7 @@ import type { Msg, MsgHdrs, Subscription } from '@nats-io/nats-core';
 import type { z } from 'zod';
 import type { FramePool } from '../link/frame-pool.ts';
 import type { NatsLink } from '../link/nats-link.ts';
-import { LARGE_BYTES, releaseReceived } from '../link/receive-slabs.ts';
+import { LARGE_BYTES, releaseReceived, takeAssembled } from '../link/receive-slabs.ts';
 import { refusalReason } from '../refusals/refusals.ts';
 import { errorOfReply, newMessageId, SLICE_HEADER, sliceHeaders, WORKING_HEADER } from './wire.ts';
 
@@ -198,7 +198,7 @@ export class RequestClient {
     const head = headers.get(SLICE_HEADER);
     if (head === '') return waiting.settle(data);
     try {
-      waiting.assembler ??= new SliceAssembler();
+      waiting.assembler ??= new SliceAssembler({ allocate: takeAssembled });
       const whole = waiting.assembler.add({ ...parseSliceHead(head), data });
       if (whole !== data) releaseReceived(data);
       if (whole !== null) waiting.settle(whole);
