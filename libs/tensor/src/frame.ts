@@ -1,5 +1,6 @@
 import { DownpourError } from '@downpour/contracts';
 import { Packr, Unpackr } from 'msgpackr';
+import { copyBytes } from './copy-bytes.ts';
 import { BYTES_PER_ELEMENT, elementCount, isDType } from './dtype.ts';
 import { assertPlainMsgpack } from './plain-msgpack.ts';
 import type { DType, OutgoingTensor, Tensor, TensorFrame, WrittenData } from './tensor.ts';
@@ -81,7 +82,7 @@ export const encodeFrame = (
   for (const { parts } of entries) {
     for (const part of parts) {
       if ('writeTo' in part) part.writeTo(frame.subarray(at, at + part.byteLength));
-      else frame.set(part, at);
+      else copyBytes(part, frame, at);
       at += part.byteLength;
     }
     pad();

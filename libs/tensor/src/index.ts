@@ -1,3 +1,4 @@
+export { copyBytes } from './copy-bytes.ts';
 export { BYTES_PER_ELEMENT, elementCount } from './dtype.ts';
 export { decodeFrame, encodeFrame } from './frame.ts';
 export { decodeSafetensorsHeader, encodeSafetensorsHeader, safetensorsHeaderBytes } from './safetensors.ts';

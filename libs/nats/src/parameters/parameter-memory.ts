@@ -3,7 +3,7 @@ import { DownpourError } from '@downpour/contracts';
 import type { VectorKernels } from '@downpour/kernels';
 import { allocateEncoded, encodedBytes, Kernels, scaleCount, VectorMemory } from '@downpour/kernels';
 import { rangesLength } from '@downpour/parameters';
-import { BYTES_PER_ELEMENT, requireTensor } from '@downpour/tensor';
+import { BYTES_PER_ELEMENT, copyBytes, requireTensor } from '@downpour/tensor';
 import type { OutgoingTensor, Tensor } from '@downpour/tensor';
 import { gatherParts, scatterBytes, shardLength } from './shard-ranges.ts';
 
@@ -113,7 +113,7 @@ export class ParameterMemory {
     // Always there where the job's encoding is another.
     const received = this.#received;
     if (dtype === 'float32' || received === null) return scatterBytes(data, into, ranges);
-    received.codes.set(data);
+    copyBytes(data, received.codes as Uint8Array);
     if (received.scales && scales) bytesOf(received.scales).set(scales.data);
     const inPlace = into.buffer === this.#memory!.buffer;
     let from = 0;

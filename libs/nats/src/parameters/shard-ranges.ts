@@ -1,5 +1,6 @@
 import type { KeyRange, ShardPlacement } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
+import { copyBytes } from '@downpour/tensor';
 
 /** Number of values of a shard. */
 export const shardLength = ({ ranges }: ShardPlacement): number =>
@@ -21,7 +22,7 @@ export const scatterBytes = (bytes: Uint8Array, into: Float32Array, ranges: read
   let at = 0;
   for (const { begin, end } of ranges) {
     const next = at + (end - begin) * 4;
-    target.set(bytes.subarray(at, next), begin * 4);
+    copyBytes(bytes.subarray(at, next), target, begin * 4);
     at = next;
   }
 };
