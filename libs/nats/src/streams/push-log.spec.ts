@@ -43,7 +43,7 @@ const follow = async (
       if (!isPush(push)) return;
       await onPush(push);
       const { header, gradient, sequence, firstSequence } = push;
-      pushes.push({ push: header.push, sequence, firstSequence, gradient: asFloat32(gradient) });
+      pushes.push({ push: header.push, sequence, firstSequence, gradient: asFloat32(gradient).slice() });
     },
     (reason, sequence) => bad.push([reason, sequence]),
   );
