@@ -1,6 +1,5 @@
 import type { EncodingSpec } from '@downpour/contracts';
 import { DownpourError } from '@downpour/contracts';
-import { releaseReceived } from '@downpour/nats';
 import { requireTensor } from '@downpour/tensor';
 import type { OutgoingTensor, Tensor } from '@downpour/tensor';
 
@@ -18,9 +17,7 @@ export function sentValues(values: Float32Array, short: boolean): Record<string,
 /** The values that came, in memory of their own: where they were received is read into again. */
 export function receivedValues(tensors: Record<string, Tensor>): Float32Array {
   const tensor = requireTensor(tensors, 'values');
-  const values = tensor.dtype === 'bfloat16' ? widened(tensor.data) : copied(tensor);
-  releaseReceived(tensor.data);
-  return values;
+  return tensor.dtype === 'bfloat16' ? widened(tensor.data) : copied(tensor);
 }
 
 /** To the nearest, ties to even; NaN stays NaN. */

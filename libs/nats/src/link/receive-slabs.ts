@@ -34,7 +34,8 @@ export const takeAssembled = (bytes: number): Uint8Array => {
 
 /**
  * Says that nobody reads these bytes of a received message any more, so that the memory they lie in can be read into again. To leave it out
- * costs garbage, nothing else. Anything that is no part of a received message is let pass.
+ * costs garbage, nothing else; to do it twice may take the memory from a later message. A request is released once it is answered (NatsStrategy), so its
+ * handler must not. Anything that is no part of a received message is let pass.
  */
 export const releaseReceived = ({ buffer, byteOffset, byteLength }: Uint8Array): void => {
   const slab = slabOf.get(buffer);
