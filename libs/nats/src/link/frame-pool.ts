@@ -1,8 +1,8 @@
 /** Smaller frames are not worth keeping. */
 const LEAST_BYTES = 16 * 1024;
 const CLASS_BYTES = 4096;
-/** A size that nobody has asked for so long is that of a job that has ended. */
-const FORGET_MS = 15_000;
+/** A size that nobody has asked for so long is one of a phase that is over, or of a job; where steps take longer, new memory does not count. */
+const FORGET_MS = 2000;
 
 /**
  * Memory for large messages, used again: the messages of a job have few sizes, and a new buffer for each keeps the garbage collector busy with
@@ -16,7 +16,7 @@ export class FramePool {
   #idleBytes = 0;
   #sweep: NodeJS.Timeout | undefined;
 
-  constructor(maxIdleBytes = 128 * 2 ** 20) {
+  constructor(maxIdleBytes = 64 * 2 ** 20) {
     this.#maxIdleBytes = maxIdleBytes;
   }
 

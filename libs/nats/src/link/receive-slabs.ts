@@ -23,12 +23,13 @@ interface Slab {
 
 const slabOf = new WeakMap<ArrayBufferLike, Slab>();
 
-const assembled = new FramePool();
+/** Of all connections of this process, and of what is put together from slices. */
+const idle = new FramePool();
 
 /** Memory for a message that is put together from slices: as one received in one piece, `releaseReceived` says that it has been read. */
 export const takeAssembled = (bytes: number): Uint8Array => {
-  const memory = assembled.take(bytes);
-  slabOf.set(memory.buffer, { bytes: memory, lent: [[0, bytes]], reuse: () => assembled.giveBack(memory) });
+  const memory = idle.take(bytes);
+  slabOf.set(memory.buffer, { bytes: memory, lent: [[0, bytes]], reuse: () => idle.giveBack(memory) });
   return memory;
 };
 
@@ -51,7 +52,6 @@ export const releaseReceived = ({ buffer, byteOffset, byteLength }: Uint8Array):
  * one-line rest), so that the parser above need not put a message together.
  */
 export class ReceiveSlabs {
-  readonly #free = new FramePool();
   #slab: Slab;
   /** Beginning of what has not been handed on, and end of what has come. */
   #begin = 0;
@@ -97,7 +97,7 @@ export class ReceiveSlabs {
   }
 
   readonly #reuse = (slab: Slab): void => {
-    if (slab !== this.#slab) this.#free.giveBack(slab.bytes);
+    if (slab !== this.#slab) idle.giveBack(slab.bytes);
   };
 
   /** Room for the rest of a message of `needed` bytes (0: unknown), in one piece with what has come of it. */
@@ -120,7 +120,7 @@ export class ReceiveSlabs {
 
   #take(bytes: number): Slab {
     const size = bytes <= SLAB_BYTES ? SLAB_BYTES : Math.ceil(bytes / SLAB_STEP_BYTES) * SLAB_STEP_BYTES;
-    const slab: Slab = { bytes: this.#free.take(size), lent: [], reuse: this.#reuse };
+    const slab: Slab = { bytes: idle.take(size), lent: [], reuse: this.#reuse };
     slabOf.set(slab.bytes.buffer, slab);
     return slab;
   }
