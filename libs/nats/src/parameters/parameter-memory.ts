@@ -10,6 +10,19 @@ import { gatherParts, scatterBytes, shardLength } from './shard-ranges.ts';
 /** Room for one shard's values in an encoding. */
 type Room = ReturnType<typeof allocateEncoded>;
 
+/** What a job's encodings need, of the length that its longest shard has; nothing for float32. */
+interface Rooms {
+  memory: VectorMemory;
+  /** Gradients put together, or parameters on their way to vectors that lie elsewhere. */
+  values: Float32Array;
+  /** Parameters as they came. */
+  received: Room;
+  /** Gradients as they go. */
+  codes: Room;
+  /** What rounding took away of each shard's gradient. */
+  residuals: readonly Float32Array[];
+}
+
 /**
  * A job's vectors on a worker, in memory that TensorFlow's thread sees and kernels work on in place, and what turns them into what crosses the wire: gradients
  * with error feedback (what rounding took away of one gradient is added to the next), parameters without.
@@ -17,51 +30,41 @@ type Room = ReturnType<typeof allocateEncoded>;
 export class ParameterMemory {
   readonly #encoding: EncodingSpec;
   readonly #length: number;
+  /** Of each shard. */
+  readonly #lengths: readonly number[];
   /** Null where a float32 job is too large for one memory: it needs no kernels. */
-  readonly #memory: VectorMemory | null;
+  readonly #bytes: number | null;
   #vectorsLeft: number;
-  readonly #residuals: Float32Array[] = [];
-  #codes: Room | null = null;
-  #received: Room | null = null;
-  #values: Float32Array | null = null;
+  /** Taken when it is first needed: who pulls float32 once needs none. */
+  #rooms: Rooms | null = null;
 
   /** @param vectors how many `allocate` gives. @throws DownpourError invalid-request when a job that is not all float32 does not fit into 4 GiB */
   constructor({ spec, layout, shards }: Pick<JobPlan, 'spec' | 'layout' | 'shards'>, vectors: number) {
     this.#encoding = spec.encoding;
     this.#length = layout.length;
+    this.#lengths = shards.map(shardLength);
     this.#vectorsLeft = vectors;
     const { gradients, parameters } = this.#encoding;
-    const lengths = shards.map(shardLength);
-    const longest = Math.max(...lengths);
-    const float32 = (length: number) => VectorMemory.alignedBytes(length * Float32Array.BYTES_PER_ELEMENT);
-    const plain = gradients === 'float32' && parameters === 'float32';
-    let bytes = vectors * float32(layout.length);
-    if (!plain) bytes += float32(longest) + encodedBytes(gradients, longest) + encodedBytes(parameters, longest);
-    if (gradients !== 'float32') bytes += lengths.reduce((sum, length) => sum + float32(length), 0);
-    if (bytes > VectorMemory.maxVectorBytes) {
-      if (!plain)
-        throw new DownpourError(
-          'invalid-request',
-          `Encodings need ${bytes} bytes in one memory of 4 GiB for ${layout.length} parameters: use float32, or a smaller OUTSTANDING_PUSHES`,
-          { field: 'encoding' },
-        );
-      this.#memory = null;
-      return;
-    }
-    this.#memory = VectorMemory.create(bytes, { shared: true });
-    if (plain) return;
-    this.#values = this.#memory.float32(longest);
-    if (parameters !== 'float32') this.#received = allocateEncoded(this.#memory, parameters, longest);
-    if (gradients === 'float32') return;
-    this.#codes = allocateEncoded(this.#memory, gradients, longest);
-    this.#residuals = lengths.map((length) => this.#memory!.float32(length));
+    const longest = Math.max(...this.#lengths);
+    let bytes = vectors * float32Bytes(layout.length);
+    if (!this.#plain)
+      bytes += float32Bytes(longest) + encodedBytes(gradients, longest) + encodedBytes(parameters, longest);
+    if (gradients !== 'float32') bytes += this.#lengths.reduce((sum, length) => sum + float32Bytes(length), 0);
+    const fits = bytes <= VectorMemory.maxVectorBytes;
+    if (!fits && !this.#plain)
+      throw new DownpourError(
+        'invalid-request',
+        `Encodings need ${bytes} bytes in one memory of 4 GiB for ${layout.length} parameters: use float32, or a smaller OUTSTANDING_PUSHES`,
+        { field: 'encoding' },
+      );
+    this.#bytes = fits ? bytes : null;
   }
 
   /** float32 [length], zeros; null when there is none left: any other vector will do, at a copy. */
   allocate(): Float32Array | null {
-    if (this.#memory === null || this.#vectorsLeft === 0) return null;
+    if (this.#bytes === null || this.#vectorsLeft === 0) return null;
     this.#vectorsLeft -= 1;
-    return this.#memory.float32(this.#length);
+    return this.#taken().memory.float32(this.#length);
   }
 
   /** Whether no value is NaN or infinite; undefined for a vector outside of this memory. */
@@ -78,13 +81,11 @@ export class ParameterMemory {
   encode(gradient: Float32Array, shard: number, ranges: readonly KeyRange[]): Record<string, OutgoingTensor> {
     const parts = gatherParts(gradient, ranges);
     const length = parts.reduce((sum, part) => sum + part.length, 0);
-    const codes = this.#codes;
     const { gradients } = this.#encoding;
-    if (codes === null || gradients === 'float32')
-      return { gradient: { dtype: 'float32', shape: [length], data: parts } };
-    const values =
-      parts.length === 1 && gradient.buffer === this.#memory!.buffer ? parts[0]! : gathered(parts, this.#values!);
-    this.#codecs.encode(values, codes, this.#residuals[shard]);
+    if (gradients === 'float32') return { gradient: { dtype: 'float32', shape: [length], data: parts } };
+    const { memory, codes, residuals, values: room } = this.#taken();
+    const values = parts.length === 1 && gradient.buffer === memory.buffer ? parts[0]! : gathered(parts, room);
+    Kernels.of(memory).codecs.encode(values, codes, residuals[shard]);
     const bytes = gradients === 'int8' ? length : 2 * length;
     return {
       gradient: { dtype: gradients, shape: [length], data: codes.codes.subarray(0, bytes) },
@@ -110,16 +111,15 @@ export class ParameterMemory {
     this.check(tensors, ranges);
     const { dtype, data } = requireTensor(tensors, 'parameters');
     const { scales } = tensors;
-    // Always there where the job's encoding is another.
-    const received = this.#received;
-    if (dtype === 'float32' || received === null) return scatterBytes(data, into, ranges);
-    copyBytes(data, received.codes as Uint8Array);
+    if (dtype === 'float32') return scatterBytes(data, into, ranges);
+    const { memory, received, values } = this.#taken();
+    copyBytes(data, received.codes);
     if (received.scales && scales) bytesOf(received.scales).set(scales.data);
-    const inPlace = into.buffer === this.#memory!.buffer;
+    const inPlace = into.buffer === memory.buffer;
     let from = 0;
     for (const { begin, end } of ranges) {
-      const target = inPlace ? into.subarray(begin, end) : this.#values!.subarray(0, end - begin);
-      this.#codecs.decode(received, target, from);
+      const target = inPlace ? into.subarray(begin, end) : values.subarray(0, end - begin);
+      Kernels.of(memory).codecs.decode(received, target, from);
       if (!inPlace) into.set(target, begin);
       from += end - begin;
     }
@@ -127,10 +127,9 @@ export class ParameterMemory {
 
   /** y += factor * x; false for other vectors than those of `allocate`. */
   addScaled(factor: number, x: Float32Array, y: Float32Array): boolean {
-    const memory = this.#memory;
-    if (x.buffer !== memory?.buffer || y.buffer !== memory.buffer) return false;
-    Kernels.of(memory).vectors.axpy(factor, x, y);
-    return true;
+    const vectors = x.buffer === y.buffer ? this.#vectorsAt(x) : null;
+    vectors?.axpy(factor, x, y);
+    return vectors !== null;
   }
 
   /** Sum of squares in float64; undefined for a vector outside of this memory. */
@@ -154,14 +153,33 @@ export class ParameterMemory {
 
   /** Null where the vector lies elsewhere. */
   #vectorsAt({ buffer }: Float32Array): VectorKernels | null {
-    const memory = this.#memory;
-    return memory !== null && buffer === memory.buffer ? Kernels.of(memory).vectors : null;
+    const memory = this.#rooms?.memory;
+    return memory !== undefined && buffer === memory.buffer ? Kernels.of(memory).vectors : null;
   }
 
-  get #codecs() {
-    return Kernels.of(this.#memory!).codecs;
+  get #plain(): boolean {
+    return this.#encoding.gradients === 'float32' && this.#encoding.parameters === 'float32';
+  }
+
+  #taken(): Rooms {
+    return (this.#rooms ??= this.#take());
+  }
+
+  #take(): Rooms {
+    const { gradients, parameters } = this.#encoding;
+    const memory = VectorMemory.create(this.#bytes!, { shared: true });
+    const longest = this.#plain ? 0 : Math.max(...this.#lengths);
+    return {
+      memory,
+      values: memory.float32(longest),
+      received: allocateEncoded(memory, parameters, parameters === 'float32' ? 0 : longest),
+      codes: allocateEncoded(memory, gradients, gradients === 'float32' ? 0 : longest),
+      residuals: gradients === 'float32' ? [] : this.#lengths.map((length) => memory.float32(length)),
+    };
   }
 }
+
+const float32Bytes = (length: number): number => VectorMemory.alignedBytes(length * Float32Array.BYTES_PER_ELEMENT);
 
 const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => new Uint8Array(buffer, byteOffset, byteLength);
 
