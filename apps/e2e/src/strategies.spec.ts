@@ -75,7 +75,7 @@ describe('strategies', () => {
 
   it('goes from one to another in mid-job, and through a pause', async () => {
     const { client } = cluster;
-    const id = await submit({ kind: 'async' }, { epochs: 2 });
+    const id = await submit({ kind: 'async' }, { epochs: 5 });
     await progressed(id, 0.1);
     await client.switchStrategy(id, { kind: 'sync' });
     await progressed(id, 0.6);
@@ -85,7 +85,7 @@ describe('strategies', () => {
     await progressed(id, 1);
     await client.switchStrategy(id, { kind: 'ssp', staleness: 1 });
     const job = await cluster.succeeded(id);
-    expectExact(job, 2);
+    expectExact(job, 5);
     expect(job.strategy).toMatchObject({ kind: 'ssp', staleness: 1 });
   });
 
