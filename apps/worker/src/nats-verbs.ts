@@ -156,7 +156,10 @@ export class NatsVerbs implements WorkerVerbs {
         return examplesOf(reply, this.#memory);
       } catch (error) {
         signal.throwIfAborted();
-        if (!(error instanceof DownpourError) || !PASSING.has(error.code)) throw error;
+        if (!(error instanceof DownpourError)) throw error;
+        // Of the data set: it will not come by trying again, and it is no sign that the job is over.
+        if (error.code === 'not-found') throw new DownpourError('invalid-dataset', error.message, { cause: error });
+        if (!PASSING.has(error.code)) throw error;
         log.debug({ job: plan.jobId, reason: error.message }, `No examples yet: asking again in ${pauseMs} ms`);
         await sleep(pauseMs, undefined, { signal });
       }
