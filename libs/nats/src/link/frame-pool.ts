@@ -4,15 +4,19 @@ const CLASS_BYTES = 4096;
 /** A size that nobody has asked for so long is one of a phase that is over, or of a job; where steps take longer, new memory does not count. */
 const FORGET_MS = 2000;
 
+/** Memory of one size; `wanted`: it was asked for of late. */
+interface Idle {
+  buffers: Uint8Array[];
+  wanted: boolean;
+}
+
 /**
  * Memory for large messages, used again: the messages of a job have few sizes, and a new buffer for each keeps the garbage collector busy with
  * nothing else to find. (It made up half of a shard's CPU time with 8 M float32 parameters.) What is not given back is garbage, no more.
  */
 export class FramePool {
   readonly #maxIdleBytes: number;
-  readonly #idle = new Map<number, Uint8Array[]>();
-  /** Sizes that were asked for of late. */
-  readonly #wanted = new Set<number>();
+  readonly #idle = new Map<number, Idle>();
   #idleBytes = 0;
   #sweep: NodeJS.Timeout | undefined;
 
@@ -29,8 +33,9 @@ export class FramePool {
   take = (bytes: number): Uint8Array => {
     if (bytes < LEAST_BYTES) return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
     const size = Math.ceil(bytes / CLASS_BYTES) * CLASS_BYTES;
-    this.#wanted.add(size);
-    const found = this.#idle.get(size)?.pop();
+    const idle = this.#idle.get(size);
+    if (idle !== undefined) idle.wanted = true;
+    const found = idle?.buffers.pop();
     if (found !== undefined) this.#idleBytes -= size;
     const buffer = found ?? new Uint8Array(Buffer.allocUnsafeSlow(size).buffer);
     return buffer.subarray(0, bytes);
@@ -42,18 +47,19 @@ export class FramePool {
     this.#sweep ??= setInterval(() => this.#forget(), FORGET_MS).unref();
     const idle = this.#idle.get(size);
     const buffer = new Uint8Array(frame.buffer);
-    if (idle === undefined) this.#idle.set(size, [buffer]);
-    else idle.push(buffer);
+    if (idle === undefined) this.#idle.set(size, { buffers: [buffer], wanted: true });
+    else idle.buffers.push(buffer);
     this.#idleBytes += size;
   }
 
   #forget(): void {
     for (const [size, idle] of this.#idle) {
-      if (this.#wanted.has(size)) continue;
-      this.#idle.delete(size);
-      this.#idleBytes -= size * idle.length;
+      if (!idle.wanted) {
+        this.#idle.delete(size);
+        this.#idleBytes -= size * idle.buffers.length;
+      }
+      idle.wanted = false;
     }
-    this.#wanted.clear();
     if (this.#idle.size > 0) return;
     clearInterval(this.#sweep);
     this.#sweep = undefined;

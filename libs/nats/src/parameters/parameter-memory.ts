@@ -10,7 +10,7 @@ import { gatherParts, scatterBytes, shardLength } from './shard-ranges.ts';
 /** Room for one shard's values in an encoding. */
 type Room = ReturnType<typeof allocateEncoded>;
 
-/** What a job's encodings need, of the length that its longest shard has; nothing for float32. */
+/** Where vectors lie, and what the job's encodings need of it: as long as its longest shard, or empty where all is float32. */
 interface Rooms {
   memory: VectorMemory;
   /** Gradients put together, or parameters on their way to vectors that lie elsewhere. */
