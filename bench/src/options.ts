@@ -24,9 +24,9 @@ Measures Downpour against baselines of the same run; writes a table, JSON and pl
   --only LIST          benches by number or name, separated by commas: 1,3,5 or soak
   --peers              also Python's TensorFlow (installs it into .native/peers at the first time)
   --workloads LIST     of ${WORKLOAD_NAMES.join(', ')} (default: ${DEFAULT_WORKLOADS.join(', ')})
-  --encodings LIST     of ${Object.keys(ENCODINGS).join(', ')} (default: all; with --quick float32, int8)
+  --encodings LIST     of ${Object.keys(ENCODINGS).join(', ')} (default: all; with --quick int8)
   --repetitions N      default 5, with --quick 3
-  --window-ms N        length of one measurement, default 4000, with --quick 1200
+  --window-ms N        length of one measurement, default 4000, with --quick 500
   --steps N            steps of the soak, default 100000
   --results DIR        default bench/results
   --help               print this`;
@@ -66,9 +66,9 @@ export function parseOptions(argv: string[], resultsByDefault: string): BenchOpt
     only: values.only?.split(',') ?? null,
     peers: values.peers,
     workloads: list('workloads', WORKLOAD_NAMES, DEFAULT_WORKLOADS),
-    encodings: list('encodings', encodings, values.quick ? ['float32', 'int8'] : encodings),
+    encodings: list('encodings', encodings, values.quick ? ['int8'] : encodings),
     repetitions: whole('repetitions', values.quick ? 3 : 5),
-    windowMs: whole('window-ms', values.quick ? 1200 : 4000),
+    windowMs: whole('window-ms', values.quick ? 500 : 4000),
     steps: whole('steps', 100_000),
     results: values.results,
   };

@@ -13,9 +13,10 @@ export const apply: Bench = {
   async run({ options, progress, signal }) {
     steadyPlainLoops();
     const figures: Figure[] = [];
-    for (const [size, length] of Object.entries(LENGTHS)) {
+    for (const [size, length] of Object.entries(LENGTHS).slice(0, options.quick ? 1 : 2)) {
       for (const rule of KERNEL_RULES) {
-        const encodings = rule === 'sgd' || rule === 'adam' ? KERNEL_ENCODINGS : KERNEL_ENCODINGS.slice(0, 1);
+        const all = !options.quick && (rule === 'sgd' || rule === 'adam');
+        const encodings = all ? KERNEL_ENCODINGS : KERNEL_ENCODINGS.slice(0, 1);
         for (const encoding of encodings) {
           signal.throwIfAborted();
           progress(`${rule}, ${encoding}, ${length} parameters`);
